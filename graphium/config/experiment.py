@@ -1,0 +1,83 @@
+"""The whole experiment, and the checks that involve several sections."""
+
+from pydantic import Field, model_validator
+
+from graphium.config.base import Section
+from graphium.config.data import DatasetConfig
+from graphium.config.features import FeaturesConfig
+from graphium.config.model import ModelConfig
+from graphium.config.tasks import TaskConfig
+from graphium.config.training import (
+    BatchConfig,
+    FinetuneConfig,
+    OptimizerConfig,
+    ReportConfig,
+    TrainerConfig,
+    WandbConfig,
+)
+from graphium.errors import FieldError
+
+
+class Experiment(Section):
+    """Everything one run needs to know; what is absent has the default shown here."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the run directory."""
+    seed: int = Field(default=42, ge=0)
+    """Seed of initial weights, order of molecules and dropout; splits have their own."""
+    datasets: dict[str, DatasetConfig] = Field(min_length=1)
+    """Tables by name."""
+    features: FeaturesConfig = FeaturesConfig()
+    """What the network reads."""
+    tasks: dict[str, TaskConfig] = Field(min_length=1)
+    """What the network learns, by name."""
+    model: ModelConfig = ModelConfig()
+    """The network."""
+    batch: BatchConfig = BatchConfig()
+    """Molecules per step."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """Steps."""
+    trainer: TrainerConfig = TrainerConfig()
+    """The loop and the machine."""
+    finetune: FinetuneConfig | None = None
+    """Start from a checkpoint."""
+    wandb: WandbConfig | None = None
+    """Track with Weights & Biases beside the csv that is always written."""
+    report: ReportConfig = ReportConfig()
+    """The page written after training."""
+
+    @model_validator(mode="after")
+    def _tasks_name_existing_datasets(self) -> "Experiment":
+        for name, task in self.tasks.items():
+            if task.dataset not in self.datasets:
+                raise FieldError(
+                    ("tasks", name, "dataset"),
+                    f"there is no dataset '{task.dataset}'; "
+                    f"datasets has {', '.join(self.datasets)}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _classes_are_known(self) -> "Experiment":
+        for name, task in self.tasks.items():
+            categories = self.datasets[task.dataset].categories
+            if task.loss != "ce" or task.num_classes is not None:
+                continue
+            for label in task.labels:
+                if label not in categories:
+                    raise FieldError(
+                        ("tasks", name, "num_classes"),
+                        f"the number of classes of '{label}' is not known; give num_classes, or "
+                        f"the class names under datasets.{task.dataset}.categories",
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_name_existing_tasks(self) -> "Experiment":
+        for name in self.model.heads:
+            if name not in self.tasks:
+                raise FieldError(
+                    ("model", "heads", name),
+                    f"there is no task '{name}'; tasks has {', '.join(self.tasks)}",
+                )
+        return self

@@ -1,0 +1,41 @@
+"""What the network reads of each atom and bond; chosen per experiment, never prepared again."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from graphium.config.base import Section
+
+AtomFeature = Literal[
+    # one-hot
+    "atomic-number", "group", "period", "degree", "total-valence", "implicit-valence",
+    "hybridization", "chirality", "phase", "type", "num-hydrogens", "ring-sizes",
+    # one number
+    "formal-charge", "radical-electron", "aromatic", "in-ring", "min-ring", "max-ring", "num-ring",
+    "mass", "vdw-radius", "covalent-radius", "electronegativity", "first-ionization",
+    "melting-point", "metal", "is-carbon", "single-bond", "double-bond", "triple-bond",
+    "aromatic-bond", "isotope", "degree-float", "total-valence-float", "implicit-valence-float",
+]  # fmt: skip
+"""Atom features by name; units and widths in ``graphium/graphs/features.py``."""
+
+BondFeature = Literal["bond-type", "stereo", "in-ring", "conjugated", "estimated-bond-length"]
+"""Bond features by name; units and widths in ``graphium/graphs/features.py``."""
+
+
+DEFAULT_ATOM_FEATURES: list[AtomFeature] = [
+    "atomic-number", "group", "period", "total-valence",
+    "degree-float", "formal-charge", "radical-electron", "aromatic", "in-ring",
+]  # fmt: skip
+
+
+class FeaturesConfig(Section):
+    """Input features of atoms and bonds, and positional encodings."""
+
+    atoms: list[AtomFeature] = Field(default=DEFAULT_ATOM_FEATURES, min_length=1)
+    """Atom features, concatenated in this order."""
+    bonds: list[BondFeature] = Field(default=["bond-type", "stereo", "in-ring"], min_length=1)
+    """Bond features, concatenated in this order."""
+    random_walk_steps: int = Field(default=16, ge=0, le=64)
+    """Return probabilities of random walks of 1..K steps at each atom; 0 switches them off."""
+    laplacian_eigenvectors: int = Field(default=8, ge=0, le=64)
+    """Lowest K eigenvectors and eigenvalues of each component's Laplacian; 0 switches them off."""

@@ -1,0 +1,115 @@
+"""What is learned: labels of one level of one dataset, with a loss and metrics."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from graphium.config.base import Section
+from graphium.config.data import Level
+from graphium.errors import FieldError
+
+Loss = Literal["mae", "mse", "huber", "bce", "ce"]
+Metric = Literal[
+    "mae", "rmse", "mae_scaled", "rmse_scaled", "r2", "pearson", "spearman",
+    "auroc", "ap", "accuracy",
+]  # fmt: skip
+"""``mae_scaled`` and ``rmse_scaled`` are in standard deviations of the training labels."""
+
+REGRESSION_LOSSES: tuple[Loss, ...] = ("mae", "mse", "huber")
+REGRESSION_METRICS: tuple[Metric, ...] = (
+    "mae", "rmse", "mae_scaled", "rmse_scaled", "r2", "pearson", "spearman",
+)  # fmt: skip
+BINARY_METRICS: tuple[Metric, ...] = ("auroc", "ap", "accuracy")
+MULTICLASS_METRICS: tuple[Metric, ...] = ("accuracy", "auroc")
+
+
+class TaskConfig(Section):
+    """One supervised task. Labels missing for a molecule are masked, never imputed."""
+
+    dataset: str
+    """Name of the dataset (a key of ``datasets``) that holds the labels."""
+    level: Level = "graph"
+    """What one label describes: a molecule, an atom or a bond."""
+    labels: list[str] = Field(min_length=1)
+    """Label columns, in the order of the outputs; ``NR-*`` stands for all that match."""
+    loss: Loss
+    """mae, mse, huber (regression), bce (0/1 labels), ce (classes 0..C-1)."""
+    num_classes: int | None = Field(default=None, ge=2)
+    """Classes of a ``ce`` task; taken from the dataset's ``categories`` when absent."""
+    metrics: list[Metric] = []
+    """Reported for each label and for the task; by default those that fit the loss."""
+    normalize: Literal["standard", "none"] | None = None
+    """Scale labels by mean and deviation of the training part; default: standard for regression."""
+    weight: float = Field(default=1.0, gt=0)
+    """Share of this task in the total loss."""
+    unit: str | None = None
+    """Physical unit of the labels, shown in tables (for example ``kcal/mol``)."""
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether labels are numbers rather than classes."""
+        return self.loss in REGRESSION_LOSSES
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether labels are scaled for training."""
+        return self.normalize == "standard" or (self.normalize is None and self.is_regression)
+
+    @property
+    def reported_metrics(self) -> list[Metric]:
+        """The metrics asked for, or those that fit the loss."""
+        if self.metrics:
+            return self.metrics
+        if self.is_regression:
+            return ["mae", "rmse", "r2", "pearson", "spearman", "mae_scaled"]
+        return list(BINARY_METRICS if self.loss == "bce" else MULTICLASS_METRICS)
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_loss(self) -> "TaskConfig":
+        if self.is_regression:
+            allowed = REGRESSION_METRICS
+        else:
+            allowed = BINARY_METRICS if self.loss == "bce" else MULTICLASS_METRICS
+        for metric in self.metrics:
+            if metric not in allowed:
+                raise FieldError(
+                    ("metrics",),
+                    f"'{metric}' does not fit loss '{self.loss}'; it takes {', '.join(allowed)}",
+                )
+        if self.normalize == "standard" and not self.is_regression:
+            raise FieldError(("normalize",), f"labels of a '{self.loss}' task cannot be scaled")
+        return self
+
+
+class TaskSpec(Section):
+    """A task after its columns, classes and label statistics are known; stored with each model."""
+
+    name: str
+    """Key of ``tasks``."""
+    dataset: str
+    """Key of ``datasets``."""
+    level: Level
+    """What one label describes."""
+    labels: list[str]
+    """Columns, wildcards resolved, in the order of the outputs (L)."""
+    loss: Loss
+    """Loss function."""
+    num_classes: int | None = None
+    """C of a ``ce`` task, else None."""
+    class_names: list[str] | None = None
+    """Names of the C classes, where the dataset declares them."""
+    metrics: list[Metric]
+    """What is reported."""
+    weight: float = 1.0
+    """Share in the total loss."""
+    unit: str | None = None
+    """Unit of labels and predictions."""
+    mean: list[float] | None = None
+    """Mean of the training labels of each column; None where labels are not scaled."""
+    std: list[float] | None = None
+    """Standard deviation of the training labels of each column (1 where it would be 0)."""
+
+    @property
+    def width(self) -> int:
+        """Outputs of the head: L, or L * C for classes."""
+        return len(self.labels) * (self.num_classes or 1)

@@ -1,0 +1,100 @@
+"""How it is learned: batches, optimiser, loop, tracking, report."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from graphium.config.base import Section
+
+
+class BatchConfig(Section):
+    """How many molecules make one optimiser step."""
+
+    size: int = Field(default=128, gt=0)
+    """Molecules in one optimiser step, over all ranks and accumulated micro-batches together: the
+    same experiment takes the same steps on any number of GPUs."""
+    accumulate: int = Field(default=1, gt=0)
+    """Micro-batches that one rank adds up before it steps; saves memory, changes no number."""
+    eval_size: int = Field(default=512, gt=0)
+    """Molecules in one batch of validation, test and prediction."""
+
+
+class OptimizerConfig(Section):
+    """AdamW with warm-up and decay of the learning rate, by step."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: float = Field(default=1e-3, gt=0)
+    """Learning rate after warm-up."""
+    weight_decay: float = Field(default=1e-5, ge=0)
+    """Decoupled decay of weight matrices; biases, norms and scales are not decayed."""
+    warmup_epochs: float = Field(default=1.0, ge=0)
+    """Epochs of linear rise from 0."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """What follows the warm-up, down to ``final_lr_fraction`` at the last step."""
+    final_lr_fraction: float = Field(default=0.0, ge=0, le=1)
+    """Last learning rate as a share of ``lr``."""
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    """Largest norm of the whole gradient; null does not clip."""
+
+
+class EarlyStoppingConfig(Section):
+    """Stop when the validation loss no longer falls."""
+
+    patience: int = Field(default=10, gt=0)
+    """Validations without improvement before the end."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """Smallest change that counts."""
+
+
+class TrainerConfig(Section):
+    """The loop and the machine."""
+
+    max_epochs: int = Field(default=20, gt=0)
+    """Passes over the training molecules."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where to compute."""
+    devices: int = Field(default=1, gt=0)
+    """Processes (GPUs, or CPU processes) on this node."""
+    num_nodes: int = Field(default=1, gt=0)
+    """Nodes of the cluster."""
+    precision: Literal["32", "64", "bf16-mixed", "16-mixed"] = "32"
+    """Number format of the computation."""
+    threads: int | None = Field(default=None, gt=0)
+    """CPU threads of torch; null lets torch decide."""
+    validate_every: int = Field(default=1, gt=0)
+    """Epochs between validations."""
+    checkpoint_every_steps: int | None = Field(default=None, gt=0)
+    """Also write the last checkpoint every so many optimiser steps."""
+    early_stopping: EarlyStoppingConfig | None = None
+    """Stop early; null trains all epochs."""
+
+
+class WandbConfig(Section):
+    """Weights & Biases; ``mode: offline`` needs no account and no network."""
+
+    project: str = "graphium"
+    """Project the run appears in."""
+    entity: str | None = None
+    """Team or user; null is the account's default."""
+    mode: Literal["online", "offline"] = "online"
+    """Offline runs can be uploaded later with ``wandb sync``."""
+
+
+class ReportConfig(Section):
+    """The page written after training."""
+
+    baselines: bool = True
+    """Fit the mean predictor and the random forests on the same split."""
+    trees: int = Field(default=500, gt=0)
+    """Trees of each forest."""
+    worst: int = Field(default=12, ge=0)
+    """Molecules drawn for each task, worst first."""
+
+
+class FinetuneConfig(Section):
+    """Start from the encoders and trunk of a checkpoint; heads are new."""
+
+    checkpoint: str
+    """A run directory (its best checkpoint) or one checkpoint."""
+    freeze_epochs: int = Field(default=0, ge=0)
+    """Epochs in which only the new heads learn."""

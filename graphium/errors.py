@@ -1,0 +1,53 @@
+"""The errors users meet: each says what is wrong, where, what was found and what to do.
+
+The command line turns each into one message on stderr and the exit code of its class; anything
+else that escapes is a defect of graphium and shows its traceback.
+"""
+
+from collections.abc import Sequence
+
+
+class GraphiumError(Exception):
+    """A failure that the user can understand and mend."""
+
+    exit_code = 1
+
+
+class ConfigError(GraphiumError):
+    """The experiment is not valid; the message lists every mistake with its file and line."""
+
+    exit_code = 2
+
+
+class UsageError(GraphiumError):
+    """A command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class DataError(GraphiumError):
+    """A table, a split or a label cannot be used as the experiment asks."""
+
+    exit_code = 3
+
+
+class StoreError(DataError):
+    """A store is absent, incomplete or damaged; the message names the file."""
+
+
+class CheckpointError(GraphiumError):
+    """A checkpoint is absent, damaged, of an unknown version or does not fit the experiment."""
+
+
+class FieldError(ValueError):
+    """A mistake that involves several options of one experiment, pinned to the option to mend.
+
+    Args:
+        key: Path of the option, for example ``("tasks", "qm9", "dataset")``.
+        message: What is wrong and what would be right.
+    """
+
+    def __init__(self, key: Sequence[str | int], message: str) -> None:
+        super().__init__(message)
+        self.key = tuple(key)
+        self.message = message
