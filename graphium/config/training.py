@@ -57,7 +57,7 @@ class TrainerConfig(Section):
     """Processes (GPUs, or CPU processes) on this node."""
     num_nodes: int = Field(default=1, gt=0)
     """Nodes of the cluster."""
-    precision: Literal["32", "64", "bf16-mixed", "16-mixed"] = "32"
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     """Number format of the computation."""
     threads: int | None = Field(default=None, gt=0)
     """CPU threads of torch; null lets torch decide."""

@@ -1,0 +1,83 @@
+"""When checkpoints are written, and which are kept."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+from graphium.checkpoint.save import point
+from graphium.training.module import TrainingModule
+
+
+class CheckpointKeeper(Callback):
+    """Writes ``checkpoints/step-N`` and keeps two: ``last``, and ``best`` by validation loss.
+
+    A checkpoint is written at the end of each epoch and every ``every_steps`` optimiser steps,
+    always between steps: a resumed run repeats nothing and skips nothing. An interrupted run keeps
+    what was written last.
+
+    Args:
+        folder: ``checkpoints`` of the run.
+        every_steps: Also write in mid-epoch; None does not.
+    """
+
+    def __init__(self, folder: Path, every_steps: int | None) -> None:
+        self._folder = folder
+        self._every = every_steps
+        self._last_step = -1
+        self.best_loss: float | None = None
+        self.best_epoch: int | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best so far."""
+        return {"best_loss": self.best_loss, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best so far."""
+        self.best_loss, self.best_epoch = state_dict["best_loss"], state_dict["best_epoch"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A resumed step is on disk already."""
+        self._last_step = trainer.global_step
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Write in mid-epoch; the epoch's last step is written after its validation."""
+        step = trainer.global_step
+        is_last = batch_idx + 1 == trainer.num_training_batches
+        if self._every and step != self._last_step and step % self._every == 0 and not is_last:
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write, and call it the best if its validation loss is."""
+        assert isinstance(pl_module, TrainingModule)
+        is_best = pl_module.evaluation is None  # without a validation part the last is the best
+        every = trainer.check_val_every_n_epoch or 1
+        if pl_module.evaluation is not None and (trainer.current_epoch + 1) % every == 0:
+            loss = pl_module.evaluation.losses[""]
+            is_best = self.best_loss is None or loss < self.best_loss
+            if is_best:
+                self.best_loss, self.best_epoch = loss, trainer.current_epoch + 1
+        self._write(trainer, is_best=is_best)
+
+    def _write(self, trainer: pl.Trainer, *, is_best: bool = False) -> None:
+        self._last_step = trainer.global_step
+        target = self._folder / f"step-{trainer.global_step:08d}"
+        trainer.save_checkpoint(target)
+        if not trainer.is_global_zero:
+            return
+        point(self._folder / "last", target)
+        if is_best or not (self._folder / "best").exists():
+            point(self._folder / "best", target)
+        kept = {(self._folder / name).resolve() for name in ("last", "best")}
+        for old in self._folder.glob("step-*"):
+            if old.resolve() not in kept:
+                shutil.rmtree(old)

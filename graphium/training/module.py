@@ -1,0 +1,188 @@
+"""The Lightning module: connects batches, network, losses and optimiser; contains no science."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from graphium.checkpoint.format import ModelRecord
+from graphium.config.experiment import Experiment
+from graphium.config.tasks import TaskSpec
+from graphium.graphs.mol_batch import MolBatch
+from graphium.nn.network import Network
+from graphium.training.evaluation import PredictionCollector, TaskPredictions
+from graphium.training.losses import task_sums, total_loss
+from graphium.training.metrics import TaskMetrics
+from graphium.training.optimizers import build_optimizer, build_schedule
+
+
+class LossMeter:
+    """Adds up losses over a pass, on the device, so that no step waits for a number."""
+
+    def __init__(self, specs: Sequence[TaskSpec]) -> None:
+        self._specs = specs
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._sums: Tensor | None = None  # [T]
+        self._totals = torch.zeros(len(self._specs), dtype=torch.float64)
+        self._norm: Tensor | None = None
+        self._num_norms = 0
+
+    def add(self, sums: Mapping[str, Tensor], totals: Mapping[str, float], share: float) -> None:
+        """Add one batch.
+
+        Args:
+            sums: Sum of losses of each task in this batch.
+            totals: Weight of the labels of each task in the batch's whole step.
+            share: One over the number of batches, on all ranks, that carry the same totals.
+        """
+        values = torch.stack([sums[spec.name].detach() for spec in self._specs]).double()
+        self._sums = values if self._sums is None else self._sums + values
+        counted = [totals[spec.name] * share for spec in self._specs]
+        self._totals += torch.tensor(counted, dtype=torch.float64)
+
+    def add_norm(self, norm: Tensor) -> None:
+        """Add the gradient norm of one step."""
+        self._norm = norm if self._norm is None else self._norm + norm
+        self._num_norms += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed epoch needs to report the same means."""
+        return {
+            "sums": self._sums,
+            "totals": self._totals,
+            "norm": self._norm,
+            "num_norms": self._num_norms,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state_dict``."""
+        self._sums, self._totals = state["sums"], state["totals"]
+        self._norm, self._num_norms = state["norm"], state["num_norms"]
+
+    def means(self) -> dict[str, float]:
+        """Return the mean loss of each task with labels, over all ranks, and "" for the total."""
+        sums = torch.zeros_like(self._totals) if self._sums is None else self._sums
+        both = torch.stack([sums, self._totals.to(sums.device)])
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(both)
+        names = [spec.name for spec in self._specs]
+        summed = dict(zip(names, both[0].cpu(), strict=True))
+        totals = dict(zip(names, both[1].tolist(), strict=True))
+        losses = {name: float(summed[name]) / totals[name] for name in names if totals[name] > 0}
+        return {"": float(total_loss(self._specs, summed, totals)), **losses}
+
+    def mean_norm(self) -> float | None:
+        """Return the mean gradient norm of the steps so far."""
+        return None if self._norm is None else float(self._norm) / self._num_norms
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one pass over val or test gave; the same on every rank."""
+
+    losses: dict[str, float]
+    """Mean loss of each task with labels; "" is the total."""
+    predictions: dict[str, TaskPredictions]
+    """Labelled rows by task."""
+    metrics: dict[str, TaskMetrics]
+    """Metrics by task."""
+
+
+class TrainingModule(pl.LightningModule):
+    """One training step, one evaluation pass, one optimiser.
+
+    Args:
+        network: What learns.
+        record: What each checkpoint says about the model; holds the tasks.
+        experiment: Optimiser, batches and fine-tuning.
+        steps_per_epoch: Optimiser steps in one epoch, for the schedule.
+    """
+
+    def __init__(
+        self, network: Network, record: ModelRecord, experiment: Experiment, steps_per_epoch: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.record = record
+        self.specs = record.tasks
+        self.experiment = experiment
+        self.steps_per_epoch = steps_per_epoch
+        self.train_meter = LossMeter(self.specs)
+        self.evaluation: Evaluation | None = None
+        """The last complete pass over val or test."""
+        self._eval_meter = LossMeter(self.specs)
+        self._collector = PredictionCollector(self.specs)
+
+    def training_step(self, batch: MolBatch, batch_idx: int) -> Tensor:
+        """Return this micro-batch's share of the loss of its step (see ``losses.py``)."""
+        num_shares = self.trainer.world_size * self.experiment.batch.accumulate
+        sums = task_sums(self.specs, self.network(batch), batch.labels)
+        self.train_meter.add(sums, batch.label_totals, 1 / num_shares)
+        return total_loss(self.specs, sums, batch.label_totals, scale=num_shares)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the whole gradient and remember what it was."""
+        limit = self.experiment.optimizer.clip_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit or float("inf"))
+        self.train_meter.add_norm(norm.detach())
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the pass before."""
+        self._eval_meter = LossMeter(self.specs)
+        self._collector = PredictionCollector(self.specs)
+
+    def validation_step(self, batch: MolBatch, batch_idx: int) -> None:
+        """Keep losses and predictions of the labelled rows."""
+        outputs = self.network(batch)
+        self._eval_meter.add(task_sums(self.specs, outputs, batch.labels), batch.label_totals, 1.0)
+        self._collector.add(batch, outputs)
+
+    def on_validation_epoch_end(self) -> None:
+        """Put the pass together; every rank has the same result."""
+        predictions = self._collector.gather()
+        self.evaluation = Evaluation(
+            losses=self._eval_meter.means(),
+            predictions=predictions,
+            metrics={name: rows.metrics() for name, rows in predictions.items()},
+        )
+        self._collector = PredictionCollector(self.specs)
+        if not self.trainer.sanity_checking:
+            self.log("val/loss", self.evaluation.losses[""], batch_size=1)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return AdamW and its schedule by step."""
+        finetune = self.experiment.finetune
+        freeze_epochs = 0 if finetune is None else finetune.freeze_epochs
+        optimizer = build_optimizer(
+            self.network,
+            self.experiment.optimizer,
+            is_frozen_first=lambda name: freeze_epochs > 0 and not name.startswith("heads."),
+        )
+        schedule = build_schedule(
+            optimizer,
+            self.experiment.optimizer,
+            steps_per_epoch=self.steps_per_epoch,
+            max_epochs=self.experiment.trainer.max_epochs,
+            freeze_epochs=freeze_epochs,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what the model is and the losses of the epoch so far."""
+        checkpoint["graphium"] = self.record
+        checkpoint["train_meter"] = self.train_meter.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the losses of the epoch so far."""
+        self.train_meter.load_state_dict(checkpoint["train_meter"])

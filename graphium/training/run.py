@@ -1,0 +1,224 @@
+"""Train one experiment: everything a run does is on this page."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.strategies import DDPStrategy, Strategy
+from rich.console import Console
+
+import graphium
+from graphium.batching.datamodule import MolDataModule
+from graphium.batching.mix import Mix, open_mix
+from graphium.checkpoint.format import ModelRecord
+from graphium.checkpoint.io import GraphiumCheckpointIO
+from graphium.checkpoint.load import read_model
+from graphium.config.data import Part
+from graphium.config.experiment import Experiment
+from graphium.config.load import dump_yaml
+from graphium.nn.build import build_network
+from graphium.training.checkpoints import CheckpointKeeper
+from graphium.training.finetune import load_backbone
+from graphium.training.metrics import TaskMetrics
+from graphium.training.module import TrainingModule
+from graphium.training.progress import EpochReporter, evaluation_entries
+from graphium.training.randomness import StepSeed, derive_seed
+from graphium.training.run_files import (
+    PARTS,
+    environment,
+    metrics_summary,
+    write_json,
+    write_predictions,
+)
+from graphium.training.tracking import CsvTracker, Tracker, WandbTracker
+
+log = logging.getLogger("graphium")
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a finished run reached; the same as its ``results.json``."""
+
+    run_dir: Path
+    """Where everything is."""
+    results: dict[str, Any]
+    """Content of ``results.json``."""
+
+
+def train(
+    experiment: Experiment,
+    run_dir: Path,
+    *,
+    store_root: Path,
+    resume: bool = False,
+    console: Console | None = None,
+) -> RunResult:
+    """Train from prepared stores to checkpoint, predictions and ``results.json``.
+
+    Args:
+        experiment: What to train.
+        run_dir: An existing directory for this run alone.
+        store_root: Where the stores were prepared.
+        resume: Go on from ``run_dir/checkpoints/last``.
+        console: Where to show progress; None is silent.
+
+    Raises:
+        KeyboardInterrupt: The user stopped the run; the last checkpoint is complete.
+    """
+    started = time.perf_counter()
+    if experiment.trainer.threads is not None:
+        torch.set_num_threads(experiment.trainer.threads)
+    mix = open_mix(experiment, store_root)
+    specs = [data.spec for data in mix.tasks.values()]
+    data = MolDataModule(mix, experiment)
+    network = build_network(
+        experiment.model, experiment.features, specs, seed=derive_seed(experiment.seed, "weights")
+    )
+    if experiment.finetune is not None and not resume:
+        load_backbone(network, experiment)
+    record = ModelRecord(
+        experiment=experiment.model_dump(mode="json"),
+        tasks=specs,
+        graphium_version=graphium.__version__,
+    )
+    module = TrainingModule(network, record, experiment, data.steps_per_epoch)
+    last = run_dir / "checkpoints" / "last"
+    trackers = _trackers(experiment, run_dir, _step_of(last) if resume else 0)
+    keeper = CheckpointKeeper(run_dir / "checkpoints", experiment.trainer.checkpoint_every_steps)
+    reporter = EpochReporter(trackers, console)
+    trainer = _build_trainer(experiment, mix, [StepSeed(experiment.seed), reporter, keeper])
+    if trainer.is_global_zero:
+        _write_inputs(experiment, run_dir, mix)
+        _announce(experiment, mix, network, trainer.world_size, console)
+
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=str(last) if resume else None)
+    except SystemExit as stop:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from stop
+    trainer.strategy.barrier()
+
+    network.load_state_dict(read_model(run_dir / "checkpoints" / "best")[1])
+    metrics: dict[Part, dict[str, TaskMetrics]] = {}
+    smiles = mix.smiles() if trainer.is_global_zero else []
+    for part, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
+        if not len(mix.molecules(part)):
+            continue
+        trainer.validate(module, dataloaders=loader, verbose=False)
+        evaluation = module.evaluation
+        assert evaluation is not None
+        metrics[part] = evaluation.metrics
+        if trainer.is_global_zero:
+            for name, rows in evaluation.predictions.items():
+                write_predictions(run_dir / "predictions" / part / f"{name}.csv", rows, mix, smiles)
+            if part == "test":
+                done = evaluation_entries(
+                    evaluation, "test", keeper.best_epoch or 0, trainer.global_step
+                )
+                for tracker in trackers:
+                    tracker.log(done)
+
+    results = {
+        "name": experiment.name,
+        "seed": experiment.seed,
+        "epochs": trainer.current_epoch,
+        "best_epoch": keeper.best_epoch,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "wall_seconds": round(time.perf_counter() - started, 3),
+        "train_seconds": round(reporter.train_seconds, 3),
+        "molecules_per_second": round(reporter.molecules_per_second, 1),
+        "molecules": {part: len(mix.molecules(part)) for part in PARTS},
+        "tasks": metrics_summary(metrics, mix),
+    }
+    if trainer.is_global_zero:
+        write_json(run_dir / "results.json", results)
+    for tracker in trackers:
+        tracker.close()
+    return RunResult(run_dir, results)
+
+
+def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) -> pl.Trainer:
+    config = experiment.trainer
+    strategy: str | Strategy = "auto"
+    if config.devices * config.num_nodes > 1:
+        strategy = DDPStrategy(timeout=timedelta(minutes=5), broadcast_buffers=False)
+    has_val = len(mix.molecules("val")) > 0
+    if config.early_stopping is not None and has_val:
+        callbacks = [
+            EarlyStopping(
+                "val/loss",
+                patience=config.early_stopping.patience,
+                min_delta=config.early_stopping.min_delta,
+                check_on_train_epoch_end=False,
+            ),
+            *callbacks,
+        ]
+    return pl.Trainer(
+        max_epochs=config.max_epochs,
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        strategy=strategy,
+        precision="32-true" if config.precision == "32" else config.precision,
+        accumulate_grad_batches=experiment.batch.accumulate,
+        check_val_every_n_epoch=config.validate_every,
+        limit_val_batches=None if has_val else 0,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        plugins=[GraphiumCheckpointIO()],
+        logger=False,  # per-step logging costs more than a small model's step; see EpochReporter
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _trackers(experiment: Experiment, run_dir: Path, step: int) -> list[Tracker]:
+    if pl.utilities.rank_zero_only.rank not in (None, 0):
+        return []
+    trackers: list[Tracker] = [CsvTracker(run_dir / "metrics.csv", step)]
+    if experiment.wandb is not None:
+        config = experiment.model_dump(mode="json")
+        trackers.append(WandbTracker(experiment.wandb, run_dir, experiment.name, config))
+    return trackers
+
+
+def _step_of(checkpoint: Path) -> int:
+    """Return the optimiser steps a checkpoint of a run was written after."""
+    return int(checkpoint.resolve().name.removeprefix("step-"))
+
+
+def _write_inputs(experiment: Experiment, run_dir: Path, mix: Mix) -> None:
+    """Keep what the run started from, before it starts."""
+    (run_dir / "config.yaml").write_text(dump_yaml(experiment))
+    write_json(run_dir / "environment.json", environment())
+    write_json(run_dir / "splits.json", mix.splits())
+
+
+def _announce(
+    experiment: Experiment, mix: Mix, network: torch.nn.Module, ranks: int, console: Console | None
+) -> None:
+    """Say what is about to be trained."""
+    size, accumulate = experiment.batch.size, experiment.batch.accumulate
+    lines = [
+        *mix.report.lines(),
+        f"{sum(p.numel() for p in network.parameters()):,} parameters; a step is {size} molecules "
+        f"= {ranks} rank(s) x {accumulate} micro-batch(es) x {size / ranks / accumulate:g}",
+    ]
+    for line in lines:
+        log.info(line)
+        if console is not None:
+            console.print(line, highlight=False)
+
+
+def read_results(run_dir: Path) -> dict[str, Any]:
+    """Return ``results.json`` of a finished run."""
+    content: dict[str, Any] = json.loads((run_dir / "results.json").read_text())
+    return content

@@ -1,0 +1,136 @@
+"""What a run leaves in its directory beside checkpoints, for people and for ``apply.report``."""
+
+import csv
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import graphium
+from graphium.batching.mix import Mix
+from graphium.config.data import Part
+from graphium.training.evaluation import TaskPredictions
+from graphium.training.metrics import TaskMetrics
+
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write indented JSON, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    temporary.replace(path)
+
+
+def environment() -> dict[str, Any]:
+    """Return what the numbers of a run may depend on: versions, machine, command and commit."""
+    packages = ("torch", "pytorch-lightning", "numpy", "scipy", "zarr", "rdkit", "safetensors")
+    return {
+        "graphium": graphium.__version__,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in packages},
+        "platform": platform.platform(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "command": sys.argv,
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit of the working directory, where it is a git repository."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607  # the user's git
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def write_predictions(path: Path, rows: TaskPredictions, mix: Mix, smiles: list[str]) -> None:
+    """Write one line for each labelled molecule, atom or bond of one task.
+
+    Args:
+        path: The csv file.
+        rows: What was predicted.
+        mix: Says which row of which table a molecule is.
+        smiles: SMILES of every molecule of the mix.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(_header(rows))
+        writer.writerows(_lines(rows, mix, smiles))
+
+
+def _header(rows: TaskPredictions) -> list[str]:
+    spec = rows.spec
+    where = {"graph": [], "node": ["atom"], "edge": ["bond", "begin", "end"]}[spec.level]
+    header = ["smiles", "dataset", "row", *where]
+    for label in spec.labels:
+        header += [label, f"{label}_predicted"]
+        header += [f"{label}_p{c}" for c in range(spec.num_classes or 0)]
+    return header
+
+
+def _lines(rows: TaskPredictions, mix: Mix, smiles: list[str]) -> Iterator[list[str]]:
+    spec = rows.spec
+    datasets, source_rows = mix.sources(spec.dataset)
+    for i, molecule in enumerate(rows.molecule):
+        line = [smiles[molecule], datasets, str(source_rows[molecule])]
+        if spec.level != "graph":
+            line.append(str(rows.inner[i]))
+        if spec.level == "edge":
+            line += [str(end) for end in rows.ends[i]]
+        for j in range(len(spec.labels)):
+            label, predicted = rows.labels[i, j], rows.predictions[i, j]
+            line.append("" if np.isnan(label) else f"{label:.7g}")
+            if spec.num_classes:
+                line.append(str(int(predicted.argmax())))
+                line += [f"{p:.6g}" for p in predicted]
+            else:
+                line.append(f"{predicted:.7g}")
+        yield line
+
+
+def metrics_summary(metrics: Mapping[Part, Mapping[str, TaskMetrics]], mix: Mix) -> dict[str, Any]:
+    """Return the ``tasks`` part of ``results.json``.
+
+    Args:
+        metrics: Metrics of each task for each evaluated part.
+        mix: The data, for the label counts.
+    """
+    tasks: dict[str, Any] = {}
+    for name, data in mix.tasks.items():
+        spec = data.spec
+        per_label: dict[str, dict[str, Any]] = {label: {} for label in spec.labels}
+        entry: dict[str, Any] = {
+            "level": spec.level,
+            "loss": spec.loss,
+            "unit": spec.unit,
+            "labels": spec.labels,
+            "class_names": spec.class_names,
+            "coverage": {part: mix.label_counts(name, part) for part in PARTS},
+            "per_label": per_label,
+        }
+        for part, of_task in metrics.items():
+            entry[part] = of_task[name].task
+            for label, values in of_task[name].labels.items():
+                per_label[label][part] = values
+        tasks[name] = entry
+    return tasks
