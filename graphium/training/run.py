@@ -37,7 +37,7 @@ from graphium.training.run_files import (
     write_json,
     write_predictions,
 )
-from graphium.training.tracking import CsvTracker, Tracker, WandbTracker
+from graphium.training.tracking import CsvTracker, Entry, Tracker, WandbTracker
 
 log = logging.getLogger("graphium")
 
@@ -105,25 +105,9 @@ def train(
     trainer.strategy.barrier()
 
     network.load_state_dict(read_model(run_dir / "checkpoints" / "best")[1])
-    metrics: dict[Part, dict[str, TaskMetrics]] = {}
-    smiles = mix.smiles() if trainer.is_global_zero else []
-    for part, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
-        if not len(mix.molecules(part)):
-            continue
-        trainer.validate(module, dataloaders=loader, verbose=False)
-        evaluation = module.evaluation
-        assert evaluation is not None
-        metrics[part] = evaluation.metrics
-        if trainer.is_global_zero:
-            for name, rows in evaluation.predictions.items():
-                write_predictions(run_dir / "predictions" / part / f"{name}.csv", rows, mix, smiles)
-            if part == "test":
-                done = evaluation_entries(
-                    evaluation, "test", keeper.best_epoch or 0, trainer.global_step
-                )
-                for tracker in trackers:
-                    tracker.log(done)
-
+    metrics = _evaluate(trainer, module, data, mix, run_dir)
+    for tracker in trackers:
+        tracker.log(_test_entries(module, keeper, trainer.global_step))
     results = {
         "name": experiment.name,
         "seed": experiment.seed,
@@ -141,6 +125,32 @@ def train(
     for tracker in trackers:
         tracker.close()
     return RunResult(run_dir, results)
+
+
+def _evaluate(
+    trainer: pl.Trainer, module: TrainingModule, data: MolDataModule, mix: Mix, run_dir: Path
+) -> dict[Part, dict[str, TaskMetrics]]:
+    """Evaluate val and test with the weights that are loaded, and write every prediction."""
+    metrics: dict[Part, dict[str, TaskMetrics]] = {}
+    smiles = mix.smiles() if trainer.is_global_zero else []
+    loaders: dict[Part, Any] = {"val": data.val_dataloader(), "test": data.test_dataloader()}
+    for part, loader in loaders.items():
+        module.evaluation = None
+        if not len(mix.molecules(part)):
+            continue
+        trainer.validate(module, dataloaders=loader, verbose=False)
+        assert module.evaluation is not None
+        metrics[part] = module.evaluation.metrics
+        if trainer.is_global_zero:
+            for name, rows in module.evaluation.predictions.items():
+                write_predictions(run_dir / "predictions" / part / f"{name}.csv", rows, mix, smiles)
+    return metrics
+
+
+def _test_entries(module: TrainingModule, keeper: CheckpointKeeper, step: int) -> list[Entry]:
+    if module.evaluation is None:  # there is no test part
+        return []
+    return evaluation_entries(module.evaluation, "test", keeper.best_epoch or 0, step)
 
 
 def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) -> pl.Trainer:

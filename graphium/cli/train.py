@@ -1,0 +1,179 @@
+"""``graphium-train``: prepare what is missing, train, report."""
+
+import logging
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from graphium.cli.common import guarded
+from graphium.config.load import load_config
+from graphium.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from graphium.config.experiment import Experiment
+
+RUN_DIR_VARIABLE = "GRAPHIUM_RUN_DIR"
+"""Tells the other ranks of one run which directory the first one made."""
+
+
+def train(
+    experiment: Annotated[
+        Path | None, typer.Argument(help="Experiment (YAML). Not needed with --resume.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Options as key=value: trainer.max_epochs=5"),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train this many times, from the experiment's seed upwards.")
+    ] = 1,
+    no_prepare: Annotated[
+        bool, typer.Option("--no-prepare", help="Fail, with the command, if a store is missing.")
+    ] = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Leave out baselines and report.html.")
+    ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with an interrupted run, from its last checkpoint.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Directory of the run; default runs/NAME/TIME.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that prepare stores; 0 takes every core.")
+    ] = 0,
+) -> None:
+    """Prepare what is missing, train, evaluate and write the report of an experiment."""
+    console = Console()
+    if resume is not None:
+        if experiment is not None or overrides or seeds > 1:
+            raise UsageError("--resume takes the experiment from the run; give nothing else")
+        _resume(resume, console, report=not no_report)
+        return
+    if experiment is None:
+        raise UsageError("give an experiment, for example: graphium-train expts/demo.yaml")
+    loaded = load_config(experiment, overrides or []).experiment
+    _prepare(loaded, console, workers=workers, may_prepare=not no_prepare)
+    directory = _new_run_dir(loaded.name, run_dir)
+    if seeds == 1:
+        _run(loaded, directory, console, report=not no_report)
+        return
+    directories = []
+    for seed in range(loaded.seed, loaded.seed + seeds):
+        console.rule(f"seed {seed}")
+        directories.append(directory / f"seed-{seed}")
+        directories[-1].mkdir()
+        one = loaded.model_copy(update={"seed": seed})
+        _run(one, directories[-1], console, report=not no_report)
+    from graphium.apply.summary import summarize_seeds
+
+    console.rule(f"{seeds} seeds")
+    console.print(summarize_seeds(directory, directories))
+
+
+def _prepare(
+    experiment: "Experiment", console: Console, *, workers: int, may_prepare: bool
+) -> None:
+    """Make the stores that are missing, once, before any rank starts."""
+    from graphium.store.prepare import cache_root, missing, prepare_experiment
+
+    if RUN_DIR_VARIABLE in os.environ:  # another rank of a run whose first rank has prepared
+        return
+    absent = missing(experiment, cache_root())
+    if absent and not may_prepare:
+        raise DataError(
+            f"not prepared: {', '.join(absent)} (looked in {cache_root()}); prepare with "
+            f"'graphium data prepare EXPERIMENT', or leave out --no-prepare"
+        )
+    if absent:
+        console.print(f"preparing {', '.join(absent)} in {cache_root()}", highlight=False)
+        prepare_experiment(experiment, cache_root(), workers=workers, progress=True)
+
+
+def _new_run_dir(name: str, chosen: Path | None) -> Path:
+    """Make the directory of a run; an existing one is never written into."""
+    if RUN_DIR_VARIABLE in os.environ:
+        return Path(os.environ[RUN_DIR_VARIABLE])
+    directory = chosen
+    if directory is None:
+        base = Path(os.environ.get("GRAPHIUM_RUNS_DIR", "runs")) / name
+        directory = base / datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(
+            f"{directory} exists and is not overwritten; choose another --run-dir, or go on with "
+            f"it: graphium-train --resume {directory}"
+        ) from None
+    return directory
+
+
+def _run(
+    experiment: "Experiment", run_dir: Path, console: Console, *, report: bool, resume: bool = False
+) -> None:
+    """Train one seed, then write its report."""
+    from graphium.store.prepare import cache_root
+    from graphium.training.run import train as train_run
+
+    os.environ[RUN_DIR_VARIABLE] = str(run_dir)
+    handler = _log_to(run_dir / "log.txt")
+    try:
+        result = train_run(
+            experiment,
+            run_dir,
+            store_root=cache_root(),
+            resume=resume,
+            console=console if os.environ.get("LOCAL_RANK", "0") == "0" else None,
+        )
+    except KeyboardInterrupt:
+        where = run_dir / "checkpoints" / "last"
+        if where.exists():
+            console.print(f"interrupted; go on with: graphium-train --resume {run_dir}")
+        raise
+    finally:
+        del os.environ[RUN_DIR_VARIABLE]
+        logging.getLogger("graphium").removeHandler(handler)
+        handler.close()
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return
+    if report:
+        from graphium.apply.report import write_report
+
+        write_report(result.run_dir, baselines=experiment.report.baselines)
+    from graphium.apply.summary import summarize_run
+
+    console.print(summarize_run(run_dir))
+    name = "report.html" if report else "results.json"
+    console.print(f"{'report' if report else 'results'}: {run_dir / name}", highlight=False)
+
+
+def _resume(run_dir: Path, console: Console, *, report: bool) -> None:
+    last = run_dir / "checkpoints" / "last"
+    if not last.exists():
+        raise UsageError(f"{run_dir} has no checkpoint to resume from (no {last})")
+    if (run_dir / "results.json").exists():
+        raise UsageError(f"{run_dir} is finished; train anew, or 'graphium report {run_dir}'")
+    experiment = load_config(run_dir / "config.yaml", []).experiment
+    _prepare(experiment, console, workers=0, may_prepare=True)
+    _run(experiment, run_dir, console, report=report, resume=True)
+
+
+def _log_to(path: Path) -> logging.Handler:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("graphium")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    return handler
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run ``graphium-train``."""
+    app = typer.Typer(add_completion=False)
+    app.command(name="graphium-train")(train)
+    return guarded(app, sys.argv[1:] if arguments is None else arguments)
