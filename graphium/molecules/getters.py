@@ -1,0 +1,164 @@
+"""Properties of atoms and bonds through RDKit's own getters: slow, readable, and the reference.
+
+Everything that a faster path computes must equal this page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+
+from graphium.errors import DataError
+
+_CIP_CODES = {"R": 1, "S": 2, "r": 3, "s": 4}
+_MAX_CODES = 2**16
+
+
+class AtomRow(NamedTuple):
+    """One row of ``MolBlock.atom_table``; fields as in ``ATOM_PROPERTIES``."""
+
+    atomic_number: int
+    formal_charge: int
+    isotope: int
+    radical_electrons: int
+    explicit_hydrogens: int
+    implicit_hydrogens: int
+    degree: int
+    explicit_valence: int
+    implicit_valence: int
+    hybridization: int
+    chiral_tag: int
+    cip_code: int
+    is_aromatic: int
+    ring_sizes: int
+    num_rings: int
+    min_ring: int
+    max_ring: int
+    num_single_bonds: int
+    num_double_bonds: int
+    num_triple_bonds: int
+    num_aromatic_bonds: int
+
+
+class BondRow(NamedTuple):
+    """One row of ``MolBlock.bond_table``; fields as in ``BOND_PROPERTIES``."""
+
+    bond_type: int
+    stereo: int
+    is_conjugated: int
+    is_in_ring: int
+    begin_atomic_number: int
+    end_atomic_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkProperties:
+    """Properties of the atoms and bonds of G molecules; fields as in ``MolBlock``."""
+
+    num_atoms: NDArray[np.int32]
+    num_bonds: NDArray[np.int32]
+    atom_code: NDArray[np.uint16]
+    bond_ends: NDArray[np.uint16]
+    bond_code: NDArray[np.uint16]
+    atom_table: NDArray[np.int16]
+    bond_table: NDArray[np.int16]
+
+
+def properties_of_chunk(mols: Sequence[Chem.Mol]) -> ChunkProperties:
+    """Return the properties of all atoms and bonds, each distinct row once and in rising order."""
+    atom_table, atom_code = _encode([row for mol in mols for row in atom_rows(mol)], AtomRow)
+    bond_table, bond_code = _encode([row for mol in mols for row in bond_rows(mol)], BondRow)
+    ends = chain.from_iterable(
+        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for mol in mols for bond in mol.GetBonds()
+    )
+    return ChunkProperties(
+        num_atoms=np.array([mol.GetNumAtoms() for mol in mols], np.int32),
+        num_bonds=np.array([mol.GetNumBonds() for mol in mols], np.int32),
+        atom_code=atom_code,
+        bond_ends=np.fromiter(ends, np.uint16).reshape(-1, 2),
+        bond_code=bond_code,
+        atom_table=atom_table,
+        bond_table=bond_table,
+    )
+
+
+def atom_rows(mol: Chem.Mol) -> list[AtomRow]:
+    """Return the properties of each atom."""
+    ring_sizes: list[list[int]] = [[] for _ in range(mol.GetNumAtoms())]
+    for ring in mol.GetRingInfo().AtomRings():
+        for atom in ring:
+            ring_sizes[atom].append(len(ring))
+    return [_atom_row(atom, ring_sizes[atom.GetIdx()]) for atom in mol.GetAtoms()]
+
+
+def bond_rows(mol: Chem.Mol) -> list[BondRow]:
+    """Return the properties of each bond."""
+    return [_bond_row(bond) for bond in mol.GetBonds()]
+
+
+def _atom_row(atom: Chem.Atom, ring_sizes: list[int]) -> AtomRow:
+    bonds = [bond.GetBondType() for bond in atom.GetBonds()]
+    tag = int(atom.GetChiralTag())
+    cip = atom.GetProp("_CIPCode") if tag and atom.HasProp("_CIPCode") else None
+    return AtomRow(
+        atomic_number=atom.GetAtomicNum(),
+        formal_charge=atom.GetFormalCharge(),
+        isotope=atom.GetIsotope(),
+        radical_electrons=atom.GetNumRadicalElectrons(),
+        explicit_hydrogens=atom.GetNumExplicitHs(),
+        implicit_hydrogens=atom.GetNumImplicitHs(),
+        degree=len(bonds),
+        explicit_valence=atom.GetValence(Chem.ValenceType.EXPLICIT),
+        implicit_valence=atom.GetValence(Chem.ValenceType.IMPLICIT),
+        hybridization=int(atom.GetHybridization()),
+        chiral_tag=tag,
+        cip_code=_CIP_CODES[cip] if cip else 0,
+        is_aromatic=int(atom.GetIsAromatic()),
+        ring_sizes=_bits(ring_sizes),
+        num_rings=len(ring_sizes),
+        min_ring=min(ring_sizes, default=0),
+        max_ring=max(ring_sizes, default=0),
+        num_single_bonds=bonds.count(Chem.BondType.SINGLE),
+        num_double_bonds=bonds.count(Chem.BondType.DOUBLE),
+        num_triple_bonds=bonds.count(Chem.BondType.TRIPLE),
+        num_aromatic_bonds=bonds.count(Chem.BondType.AROMATIC),
+    )
+
+
+def _bits(ring_sizes: list[int]) -> int:
+    """Return bit k for a ring of k + 3 atoms, k < 12."""
+    bits = 0
+    for size in ring_sizes:
+        bits |= 1 << (size - 3) if size < 15 else 0
+    return bits
+
+
+def _bond_row(bond: Chem.Bond) -> BondRow:
+    first, second = bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum()
+    return BondRow(
+        bond_type=int(bond.GetBondType()),
+        stereo=int(bond.GetStereo()),
+        is_conjugated=int(bond.GetIsConjugated()),
+        is_in_ring=int(bond.IsInRing()),
+        begin_atomic_number=min(first, second),
+        end_atomic_number=max(first, second),
+    )
+
+
+def _encode(
+    rows: Sequence[tuple[int, ...]], kind: type[AtomRow] | type[BondRow]
+) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """Return the distinct rows in rising order, and the position of each row among them."""
+    distinct = sorted(set(rows))
+    if len(distinct) > _MAX_CODES:
+        raise DataError(
+            f"a chunk has {len(distinct)} distinct {kind.__name__}s, and a block holds "
+            f"{_MAX_CODES}; featurize fewer molecules at once"
+        )
+    position = {row: code for code, row in enumerate(distinct)}
+    table = np.array(distinct, np.int16).reshape(len(distinct), len(kind._fields))
+    return table, np.fromiter((position[row] for row in rows), np.uint16, len(rows))
