@@ -1,0 +1,75 @@
+"""Gives Lightning the loaders of a mix."""
+
+from typing import final
+
+import pytorch_lightning as pl
+import torch
+
+from graphium.batching.loader import BatchLoader, EvalLoader
+from graphium.batching.mix import Mix
+from graphium.batching.sampler import PositionalSampler
+from graphium.config.data import Part
+from graphium.config.experiment import Experiment
+from graphium.graphs.mol_batch import MolBatch
+
+
+@final
+class MolDataModule(pl.LightningDataModule):
+    """Train, val and test loaders of a mix, for the rank on which they are asked for.
+
+    The training loader is stateful: Lightning saves its ``state_dict`` within its own loops, and a
+    resumed run goes on with the very next batch.
+
+    Args:
+        mix: The data.
+        experiment: Batch sizes and the seed of the order.
+    """
+
+    def __init__(self, mix: Mix, experiment: Experiment) -> None:
+        super().__init__()
+        self._mix = mix
+        self._batch = experiment.batch
+        self._seed = experiment.seed
+
+    def train_dataloader(self) -> BatchLoader:
+        """Return the training batches of this rank."""
+        rank, world_size = self._rank_and_world_size()
+        sampler = PositionalSampler(
+            self._mix.molecules("train"),
+            self._batch.size,
+            self._seed,
+            world_size,
+            self._batch.accumulate,
+        )
+        return BatchLoader(self._mix.graphs, self._mix.tasks, sampler, rank=rank)
+
+    def val_dataloader(self) -> EvalLoader:
+        """Return the validation batches of this rank."""
+        return self._eval_loader("val")
+
+    def test_dataloader(self) -> EvalLoader:
+        """Return the test batches of this rank."""
+        return self._eval_loader("test")
+
+    def transfer_batch_to_device(
+        self, batch: MolBatch, device: torch.device, dataloader_idx: int
+    ) -> MolBatch:
+        """Move a batch to ``device``."""
+        del dataloader_idx
+        return batch.to(device)
+
+    def _eval_loader(self, part: Part) -> EvalLoader:
+        rank, world_size = self._rank_and_world_size()
+        return EvalLoader(
+            self._mix.graphs,
+            self._mix.tasks,
+            self._mix.molecules(part),
+            self._batch.eval_size,
+            rank=rank,
+            world_size=world_size,
+        )
+
+    def _rank_and_world_size(self) -> tuple[int, int]:
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size

@@ -1,0 +1,124 @@
+"""Loaders of batches: one for training whose place can be saved, one for evaluation."""
+
+from collections.abc import Iterator, Mapping
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.batching.collate import collate
+from graphium.batching.pack import PackedGraphs
+from graphium.batching.sampler import PositionalSampler
+from graphium.batching.task_data import LabelTotals, TaskData
+from graphium.graphs.mol_batch import MolBatch
+
+
+@final
+class BatchLoader:
+    """The training batches of one rank.
+
+    Its whole state is (epoch, position): the micro-batch that comes next. Iterating goes on from
+    there and ends with the epoch; the next iteration is the next epoch. The position counts
+    batches handed out, so nothing must fetch ahead (Lightning does not when a loader has a length).
+
+    Args:
+        graphs: The packed molecules.
+        tasks: All tasks.
+        sampler: Order and division of the molecules.
+        rank: This process among the sampler's ranks.
+    """
+
+    def __init__(
+        self,
+        graphs: PackedGraphs,
+        tasks: Mapping[str, TaskData],
+        sampler: PositionalSampler,
+        *,
+        rank: int = 0,
+    ) -> None:
+        self._graphs = graphs
+        self._tasks = tasks
+        self._sampler = sampler
+        self._rank = rank
+        self._totals = LabelTotals(tasks)
+        self._epoch = 0
+        self._position = 0
+
+    def __len__(self) -> int:
+        """Return the number of micro-batches of a whole epoch, the same on every rank."""
+        return self._sampler.micro_batches_per_epoch
+
+    def __iter__(self) -> Iterator[MolBatch]:
+        epoch = self._epoch
+        for position in range(self._position, len(self)):
+            batch = self._batch(epoch, position)
+            # Before handing it out: a checkpoint is written while the consumer holds the batch,
+            # and nobody asks for what follows the last one.
+            is_last = position + 1 == len(self)
+            self._epoch, self._position = (epoch + 1, 0) if is_last else (epoch, position + 1)
+            yield batch
+
+    def _batch(self, epoch: int, position: int) -> MolBatch:
+        molecules = self._sampler.micro_batch(epoch, position, self._rank)
+        totals = self._totals(self._sampler.whole_step(epoch, position))
+        return collate(self._graphs, self._tasks, molecules, totals)
+
+    @property
+    def sampler(self) -> "BatchLoader":
+        """This loader: Lightning announces each epoch to ``loader.sampler.set_epoch``."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of another epoch; the place inside the current epoch is kept."""
+        if epoch != self._epoch:
+            self._epoch, self._position = epoch, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Return epoch and position of the next micro-batch."""
+        return {"epoch": self._epoch, "position": self._position}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on from ``state_dict``, on any number of ranks."""
+        self._epoch, self._position = state["epoch"], state["position"]
+
+
+@final
+class EvalLoader:
+    """Batches of validation, test and prediction, in a fixed order.
+
+    Every molecule stands in exactly one batch of one rank, without padding; all ranks have the same
+    number of batches (a last one may be empty), so that none waits for another.
+
+    Args:
+        graphs: The packed molecules.
+        tasks: All tasks; empty for prediction.
+        molecules: [M] positions to visit.
+        size: Most molecules of one batch.
+        rank: This process.
+        world_size: Number of processes.
+    """
+
+    def __init__(
+        self,
+        graphs: PackedGraphs,
+        tasks: Mapping[str, TaskData],
+        molecules: NDArray[np.int64],
+        size: int,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self._graphs = graphs
+        self._tasks = tasks
+        self._totals = LabelTotals(tasks)
+        num_batches = -(-len(molecules) // (size * world_size))
+        pieces = np.array_split(molecules, num_batches * world_size) if num_batches else []
+        self._batches = pieces[rank::world_size]
+
+    def __len__(self) -> int:
+        """Return the number of batches, the same on every rank."""
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[MolBatch]:
+        for molecules in self._batches:
+            yield collate(self._graphs, self._tasks, molecules, self._totals(molecules))

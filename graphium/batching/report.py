@@ -1,0 +1,115 @@
+"""What became of the molecules and labels of a mix: for the terminal, the run's page and tests."""
+
+from pydantic import Field
+
+from graphium.config.base import Section
+from graphium.config.data import Part
+
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+"""Names of parts by their number in ``Mix.part``."""
+
+
+class Move(Section):
+    """Molecules of one dataset that stand in another part than its own split says."""
+
+    dataset: str
+    """The dataset."""
+    origin: Part
+    """Where its split put them..."""
+    target: Part
+    """...and where they are, because a copy of the molecule is held out there."""
+    count: int
+    """Rows of the dataset."""
+
+
+class DatasetReport(Section):
+    """One table."""
+
+    rows: int
+    """Rows of the table."""
+    rejected: int
+    """Rows without a usable molecule."""
+    unassigned: int
+    """Molecules that the split puts in no part; they are not used."""
+    parts: dict[Part, int]
+    """Rows with a molecule in each part."""
+
+
+class TaskReport(Section):
+    """One task."""
+
+    molecules: dict[Part, int]
+    """Molecules with at least one known label."""
+    labels: dict[Part, dict[str, int]]
+    """Known labels of each column."""
+    merged: int = 0
+    """Rows whose labels were merged into an earlier row of the same molecule."""
+    ties: int = 0
+    """Class labels that became missing because merged rows disagreed evenly."""
+    unaligned: int = 0
+    """Rows whose atom or bond labels could not be matched with the molecule's atoms; not used."""
+
+
+class MixReport(Section):
+    """The whole mix."""
+
+    molecules: dict[Part, int]
+    """Distinct molecules with at least one label."""
+    unlabelled: int = 0
+    """Distinct molecules that no task has a label for; they are not used."""
+    datasets: dict[str, DatasetReport]
+    """By dataset."""
+    shared: dict[str, int] = Field(default_factory=dict)
+    """Distinct molecules that several datasets have, by their names (``a + b``)."""
+    moved: list[Move] = Field(default_factory=list)
+    """What reconciling the splits changed."""
+    tasks: dict[str, TaskReport]
+    """By task."""
+    warnings: list[str] = Field(default_factory=list)
+    """What a reader should know before believing a number."""
+
+    def lines(self) -> list[str]:
+        """Return the report as short lines of text."""
+        lines = [_dataset_line(name, dataset) for name, dataset in self.datasets.items()]
+        lines.append(f"mix: {_counts(self.molecules)} distinct molecules")
+        if self.unlabelled:
+            lines.append(
+                f"  {self.unlabelled:,} molecules have no label of any task and are left out"
+            )
+        lines += [f"  {count:,} molecules are in {names}" for names, count in self.shared.items()]
+        lines += [
+            f"  {move.count:,} rows of {move.dataset} went from {move.origin} to {move.target}, "
+            "where a copy of their molecule is held out"
+            for move in self.moved
+        ]
+        for name, task in self.tasks.items():
+            lines += _task_lines(name, task)
+        return lines + [f"warning: {warning}" for warning in self.warnings]
+
+
+def _counts(parts: dict[Part, int]) -> str:
+    return ", ".join(f"{parts[part]:,} {part}" for part in PARTS)
+
+
+def _dataset_line(name: str, dataset: DatasetReport) -> str:
+    line = f"dataset {name}: {dataset.rows:,} rows: {_counts(dataset.parts)}"
+    if dataset.rejected:
+        line += f", {dataset.rejected:,} without a usable molecule"
+    if dataset.unassigned:
+        line += f", {dataset.unassigned:,} in no part"
+    return line
+
+
+def _task_lines(name: str, task: TaskReport) -> list[str]:
+    known = {part: sum(task.labels[part].values()) for part in PARTS}
+    lines = [f"task {name}: {_counts(known)} labels"]
+    if task.merged:
+        lines.append(f"  {task.merged:,} rows merged into earlier rows of the same molecule")
+    if task.ties:
+        lines.append(f"  {task.ties:,} class labels became missing: merged rows disagree evenly")
+    if task.unaligned:
+        lines.append(
+            f"  {task.unaligned:,} rows left out: their atoms could not be matched with those of "
+            "an equal molecule"
+        )
+    return lines

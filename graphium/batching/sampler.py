@@ -1,0 +1,65 @@
+"""Which molecules stand in which micro-batch: a function of seed, epoch and position only."""
+
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.labels.seeded_hash import seeded_hash
+
+
+@final
+class PositionalSampler:
+    """Deals the molecules of an epoch into optimiser steps, micro-batches and ranks.
+
+    The M molecules, in the order of the epoch, are cut into ceil(M / size) steps whose sizes
+    differ by at most one; a step is cut into ``accumulate`` micro-batches for each of
+    ``world_size`` ranks, again as evenly as possible. Steps therefore do not depend on the number
+    of ranks or micro-batches, and each molecule is seen exactly once in an epoch. A micro-batch is
+    empty when a step has fewer molecules than ranks.
+
+    Args:
+        molecules: [M] positions in the mix.
+        size: Most molecules of one step, over all ranks and micro-batches.
+        seed: Chooses the orders.
+        world_size: Number of ranks.
+        accumulate: Micro-batches that one rank adds up in one step.
+    """
+
+    def __init__(
+        self,
+        molecules: NDArray[np.int64],
+        size: int,
+        seed: int,
+        world_size: int = 1,
+        accumulate: int = 1,
+    ) -> None:
+        self._molecules = molecules
+        self._seed = seed
+        self._world_size = world_size
+        self._accumulate = accumulate
+        self.steps_per_epoch = -(-len(molecules) // size)
+        self.micro_batches_per_epoch = self.steps_per_epoch * accumulate
+        self._order = (-1, molecules)  # the epoch asked for last: sorting is not free
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return [M] all molecules as the epoch visits them."""
+        if self._order[0] != epoch:
+            order = np.argsort(seeded_hash((self._seed, epoch), self._molecules), kind="stable")
+            self._order = (epoch, self._molecules[order])
+        return self._order[1]
+
+    def whole_step(self, epoch: int, position: int) -> NDArray[np.int64]:
+        """Return all molecules of the optimiser step that holds one position (micro-batch)."""
+        return _piece(self.order(epoch), position // self._accumulate, self.steps_per_epoch)
+
+    def micro_batch(self, epoch: int, position: int, rank: int) -> NDArray[np.int64]:
+        """Return the molecules that ``rank`` sees at one position of the epoch."""
+        share = position % self._accumulate * self._world_size + rank
+        whole_step = self.whole_step(epoch, position)
+        return _piece(whole_step, share, self._accumulate * self._world_size)
+
+
+def _piece(items: NDArray[np.int64], index: int, count: int) -> NDArray[np.int64]:
+    """Return piece ``index`` of ``count`` consecutive pieces, whose sizes differ by at most one."""
+    return items[len(items) * index // count : len(items) * (index + 1) // count]
