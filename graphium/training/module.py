@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from graphium.checkpoint.format import ModelRecord
@@ -160,7 +161,11 @@ class TrainingModule(pl.LightningModule):
         if not self.trainer.sanity_checking:
             self.log("val/loss", self.evaluation.losses[""], batch_size=1)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def forget_evaluation(self) -> None:
+        """Make sure that the next result is not mistaken for an older one."""
+        self.evaluation = None
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW and its schedule by step."""
         finetune = self.experiment.finetune
         freeze_epochs = 0 if finetune is None else finetune.freeze_epochs

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from rich.console import Console
 import graphium
 from graphium.batching.datamodule import MolDataModule
 from graphium.batching.mix import Mix, open_mix
+from graphium.batching.report import PARTS
 from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.io import GraphiumCheckpointIO
 from graphium.checkpoint.load import read_model
@@ -31,7 +33,6 @@ from graphium.training.module import TrainingModule
 from graphium.training.progress import EpochReporter, evaluation_entries
 from graphium.training.randomness import StepSeed, derive_seed
 from graphium.training.run_files import (
-    PARTS,
     environment,
     metrics_summary,
     write_json,
@@ -76,25 +77,29 @@ def train(
     if experiment.trainer.threads is not None:
         torch.set_num_threads(experiment.trainer.threads)
     mix = open_mix(experiment, store_root)
-    specs = [data.spec for data in mix.tasks.values()]
     data = MolDataModule(mix, experiment)
     network = build_network(
-        experiment.model, experiment.features, specs, seed=derive_seed(experiment.seed, "weights")
+        experiment.model,
+        experiment.features,
+        mix.specs,
+        seed=derive_seed(experiment.seed, "weights"),
     )
     if experiment.finetune is not None and not resume:
         load_backbone(network, experiment)
     record = ModelRecord(
         experiment=experiment.model_dump(mode="json"),
-        tasks=specs,
+        tasks=mix.specs,
         graphium_version=graphium.__version__,
     )
-    module = TrainingModule(network, record, experiment, data.steps_per_epoch)
+    steps_per_epoch = math.ceil(len(mix.molecules("train")) / experiment.batch.size)
+    module = TrainingModule(network, record, experiment, steps_per_epoch)
     last = run_dir / "checkpoints" / "last"
-    trackers = _trackers(experiment, run_dir, _step_of(last) if resume else 0)
+    trackers: list[Tracker] = []
     keeper = CheckpointKeeper(run_dir / "checkpoints", experiment.trainer.checkpoint_every_steps)
     reporter = EpochReporter(trackers, console)
     trainer = _build_trainer(experiment, mix, [StepSeed(experiment.seed), reporter, keeper])
     if trainer.is_global_zero:
+        trackers += _trackers(experiment, run_dir, _step_of(last) if resume else 0)
         _write_inputs(experiment, run_dir, mix)
         _announce(experiment, mix, network, trainer.world_size, console)
 
@@ -135,7 +140,7 @@ def _evaluate(
     smiles = mix.smiles() if trainer.is_global_zero else []
     loaders: dict[Part, Any] = {"val": data.val_dataloader(), "test": data.test_dataloader()}
     for part, loader in loaders.items():
-        module.evaluation = None
+        module.forget_evaluation()
         if not len(mix.molecules(part)):
             continue
         trainer.validate(module, dataloaders=loader, verbose=False)
@@ -191,8 +196,6 @@ def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) 
 
 
 def _trackers(experiment: Experiment, run_dir: Path, step: int) -> list[Tracker]:
-    if pl.utilities.rank_zero_only.rank not in (None, 0):
-        return []
     trackers: list[Tracker] = [CsvTracker(run_dir / "metrics.csv", step)]
     if experiment.wandb is not None:
         config = experiment.model_dump(mode="json")
@@ -209,7 +212,8 @@ def _write_inputs(experiment: Experiment, run_dir: Path, mix: Mix) -> None:
     """Keep what the run started from, before it starts."""
     (run_dir / "config.yaml").write_text(dump_yaml(experiment))
     write_json(run_dir / "environment.json", environment())
-    write_json(run_dir / "splits.json", mix.splits())
+    splits = {"datasets": mix.splits(), "report": mix.report.lines()}
+    write_json(run_dir / "splits.json", splits)
 
 
 def _announce(

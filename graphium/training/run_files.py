@@ -20,8 +20,6 @@ from graphium.config.data import Part
 from graphium.training.evaluation import TaskPredictions
 from graphium.training.metrics import TaskMetrics
 
-PARTS: tuple[Part, ...] = ("train", "val", "test")
-
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write indented JSON, whole or not at all."""
@@ -36,7 +34,7 @@ def environment() -> dict[str, Any]:
     return {
         "graphium": graphium.__version__,
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in packages},
+        "packages": {name: _version(name) for name in packages},
         "platform": platform.platform(),
         "processor": torch.backends.cpu.get_cpu_capability(),
         "cpus": os.cpu_count(),
@@ -45,6 +43,14 @@ def environment() -> dict[str, Any]:
         "command": sys.argv,
         "commit": _commit(),
     }
+
+
+def _version(package: str) -> str | None:
+    """Return the version of a package; training does not need all of them installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:
@@ -90,9 +96,10 @@ def _header(rows: TaskPredictions) -> list[str]:
 
 def _lines(rows: TaskPredictions, mix: Mix, smiles: list[str]) -> Iterator[list[str]]:
     spec = rows.spec
-    datasets, source_rows = mix.sources(spec.dataset)
+    task = mix.tasks[spec.name]
+    source_row = task.source_row[np.searchsorted(task.molecule, rows.molecule)]
     for i, molecule in enumerate(rows.molecule):
-        line = [smiles[molecule], datasets, str(source_rows[molecule])]
+        line = [smiles[molecule], spec.dataset, str(source_row[i])]
         if spec.level != "graph":
             line.append(str(rows.inner[i]))
         if spec.level == "edge":
@@ -125,7 +132,7 @@ def metrics_summary(metrics: Mapping[Part, Mapping[str, TaskMetrics]], mix: Mix)
             "unit": spec.unit,
             "labels": spec.labels,
             "class_names": spec.class_names,
-            "coverage": {part: mix.label_counts(name, part) for part in PARTS},
+            "coverage": mix.report.tasks[name].labels,
             "per_label": per_label,
         }
         for part, of_task in metrics.items():

@@ -1,0 +1,119 @@
+"""N ranks and micro-batches give the gradient of one process, whatever is labelled where."""
+
+import dataclasses
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from graphium.nn.build import build_network
+from safetensors.torch import load_file, save_file
+from torch.nn.parallel import DistributedDataParallel
+
+from graphium.batching.loader import BatchLoader
+from graphium.batching.sampler import PositionalSampler
+from graphium.batching.task_data import TaskData
+from graphium.testing.toy import toy_experiment, toy_mix
+from graphium.training.losses import task_sums, total_loss
+
+STEP_SIZE = 13  # does not divide evenly over ranks, nor the toy's molecules
+
+
+def awkward_tasks(mix):
+    """The toy's tasks and two more: labelled on one molecule only, and labelled nowhere."""
+    graph = next(task for task in mix.tasks.values() if task.spec.level == "graph")
+    first = PositionalSampler(mix.molecules("train"), STEP_SIZE, seed=0).whole_step(0, 0)[0]
+    num_labels = len(graph.spec.labels)
+    width = {"loss": "mse", "num_classes": None, "class_names": None, "mean": None, "std": None}
+
+    def task(name, molecules):
+        return TaskData(
+            spec=graph.spec.model_copy(update={"name": name, **width}),
+            molecule=np.asarray(molecules, np.int64),
+            offset=np.arange(len(molecules) + 1),
+            values=np.full((len(molecules), num_labels), 3.0, np.float32),
+            weight=np.full(len(molecules), 2.0, np.float32),
+            source_row=np.asarray(molecules, np.int64),
+        )
+
+    return {**mix.tasks, "lonely": task("lonely", [first]), "nowhere": task("nowhere", [])}
+
+
+def in_double(batch):
+    """The same batch in float64."""
+    return dataclasses.replace(
+        batch,
+        atom_table=batch.atom_table.double(),
+        bond_table=batch.bond_table.double(),
+        encodings={name: value.double() for name, value in batch.encodings.items()},
+    )
+
+
+def gradients(rank, world_size, accumulate, dtype, step):
+    """The gradient of one whole step, as one rank sees it after the exchange."""
+    torch.set_num_threads(1)
+    mix, experiment = toy_mix(), toy_experiment()
+    tasks = awkward_tasks(mix)
+    specs = [task.spec for task in tasks.values()]
+    network = build_network(experiment.model, experiment.features, specs, seed=1).to(dtype).eval()
+    model = DistributedDataParallel(network) if world_size > 1 else network
+    sampler = PositionalSampler(mix.molecules("train"), STEP_SIZE, 0, world_size, accumulate)
+    loader = BatchLoader(mix.graphs, tasks, sampler, rank=rank)
+    loader.load_state_dict({"epoch": 0, "position": step * accumulate})
+    batches = iter(loader)
+    for _ in range(accumulate):  # every micro-batch exchanges; the sum is the same
+        batch = next(batches)
+        outputs = model(in_double(batch) if dtype == torch.float64 else batch)
+        sums = task_sums(specs, outputs, batch.labels)
+        loss = total_loss(specs, sums, batch.label_totals, scale=world_size * accumulate)
+        (loss / accumulate).backward()
+    assert all(p.grad is not None for p in network.parameters())
+    return {name: p.grad for name, p in network.named_parameters()}
+
+
+def run_rank(rank, world_size, accumulate, dtype, step, port, out):
+    dist.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world_size
+    )
+    save_file(gradients(rank, world_size, accumulate, dtype, step), f"{out}/{rank}.safetensors")
+    dist.destroy_process_group()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def relative_error(ours, reference):
+    a = torch.cat([ours[name].flatten() for name in reference]).double()
+    b = torch.cat([value.flatten() for value in reference.values()]).double()
+    return float((a - b).norm() / b.norm())
+
+
+@pytest.mark.dist
+@pytest.mark.parametrize(
+    ("dtype", "accumulate", "step", "bound"),
+    [
+        (torch.float64, 1, 0, 1e-12),
+        (torch.float64, 3, 1, 1e-12),
+        (torch.float32, 1, 0, 1e-5),
+    ],
+)
+def test_two_ranks_give_the_gradient_of_one_process(tmp_path: Path, dtype, accumulate, step, bound):
+    reference = gradients(0, 1, 1, dtype, step)
+    torch.multiprocessing.spawn(
+        run_rank, (2, accumulate, dtype, step, free_port(), str(tmp_path)), nprocs=2
+    )
+    ranks = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
+    assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in reference)
+    assert relative_error(ranks[0], reference) <= bound
+
+
+@pytest.mark.parametrize("accumulate", [2, 5, 40])
+def test_micro_batches_give_the_gradient_of_the_whole_step(accumulate):
+    reference = gradients(0, 1, 1, torch.float64, 0)
+    pieces = gradients(0, 1, accumulate, torch.float64, 0)
+    assert relative_error(pieces, reference) <= 1e-12

@@ -1,0 +1,109 @@
+"""A run that is killed and resumed ends in the same bits as one that never was."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from graphium.checkpoint.load import find_checkpoint, read_training
+
+SMILES = """
+CCO CC(=O)O c1ccccc1 CCN CCCC CC(C)O OCCO c1ccncc1 CC#N C=CC CCOC(=O)C Cc1ccccc1 CCCl CC=O C1CCCCC1
+NCC(=O)O CSC CCBr O=C=O C FC(F)F c1ccc(O)cc1 CC(C)(C)O CNC OC1CCCC1 N#CCO CCS c1ccoc1 CCCO CCCCO
+""".split()  # noqa: SIM905  # a list of quoted SMILES reads worse
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """A small experiment with dropout, two micro-batches and a warm-up."""
+    rows = [
+        {"smiles": s, "a": len(s) * 0.5 if i % 3 else "", "b": int("O" in s)}
+        for i, s in enumerate(SMILES * 2)
+    ]
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["smiles", "a", "b"])
+        writer.writeheader()
+        writer.writerows(rows)
+    path = tmp_path / "experiment.yaml"
+    path.write_text(
+        f"""
+name: resumed
+datasets:
+  d: {{table: {tmp_path}/table.csv}}
+tasks:
+  a: {{dataset: d, labels: [a], loss: mae}}
+  b: {{dataset: d, labels: [b], loss: bce}}
+model:
+  trunk: {{kind: gine, depth: 2, width: 16, dropout: 0.2}}
+batch: {{size: 6, accumulate: 2}}
+trainer: {{max_epochs: 6, threads: 1, accelerator: cpu, checkpoint_every_steps: 1}}
+"""
+    )
+    return path
+
+
+def start(arguments: list[str], tmp_path: Path) -> subprocess.Popen:
+    environment = {**os.environ, "GRAPHIUM_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", "from graphium.cli.train import main; main()"]
+    return subprocess.Popen(
+        [*command, *arguments, "--no-report"],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def final_state(run: Path):
+    """The weights and optimiser of the last checkpoint, and every number but the speed."""
+    checkpoint = find_checkpoint(run / "checkpoints" / "last")
+    files = {name: (checkpoint / name).read_bytes() for name in ("model.safetensors",)}
+    with (run / "metrics.csv").open(newline="") as file:
+        numbers = [row for row in csv.DictReader(file) if row["metric"] != "molecules_per_second"]
+    return files, read_training(checkpoint)["optimizer_states"], numbers
+
+
+def same(a, b) -> bool:
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if hasattr(a, "equal"):
+        return a.equal(b)
+    return a == b
+
+
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(experiment: Path, tmp_path: Path):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    finish(start([str(experiment), "--run-dir", str(straight)], tmp_path))
+
+    for step in (4, 13):  # within the first epoch and within the second
+        resume = ["--resume", str(killed)] if killed.exists() else None
+        arguments = resume or [str(experiment), "--run-dir", str(killed)]
+        process = start(arguments, tmp_path)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            done = [int(p.name[5:]) for p in (killed / "checkpoints").glob("step-*")]
+            if max(done, default=0) >= step:
+                break
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert not (killed / "results.json").exists()
+    finish(start(["--resume", str(killed)], tmp_path))
+
+    (weights, optimizer, numbers), reference = final_state(killed), final_state(straight)
+    assert weights == reference[0]
+    assert same(optimizer, reference[1])
+    assert numbers == reference[2]
