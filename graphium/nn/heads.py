@@ -1,0 +1,73 @@
+"""What turns the trunk's atoms into the outputs of one task.
+
+A level decides what a row is, and all tasks of that level read the same rows; a head is an MLP.
+"""
+
+from typing import assert_never
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from graphium.config.data import Level
+from graphium.config.model import HeadConfig
+from graphium.graphs.mol_batch import MolBatch
+from graphium.nn.mlp import Mlp
+from graphium.nn.pooling import Pooling
+
+FINAL_SCALE = 0.1
+"""Initial scale of each head's last layer: outputs start near 0, the mean of scaled labels, and
+every gradient behind it is alive."""
+
+
+def head_input_width(level: Level, *, atoms: int, pooled: int, bond_features: int) -> int:
+    """Return the channels of ``head_input``, from those of its parts."""
+    match level:
+        case "graph":
+            return pooled
+        case "node":
+            return atoms
+        case "edge":
+            return 2 * atoms + bond_features
+        case _:
+            assert_never(level)
+
+
+def head_input(
+    level: Level, atoms: Float[Tensor, "N C"], batch: MolBatch, pooling: Pooling
+) -> Float[Tensor, "R C_in"]:
+    """Return one row for each molecule, atom or bond of a batch."""
+    match level:
+        case "graph":
+            pooled: Tensor = pooling(atoms, batch.molecule, batch.num_molecules)
+            return pooled
+        case "node":
+            return atoms
+        case "edge":
+            return bond_rows(atoms, batch)
+        case _:
+            assert_never(level)
+
+
+def bond_rows(atoms: Float[Tensor, "N C"], batch: MolBatch) -> Float[Tensor, "B 2*C+D"]:
+    r"""Describe each bond by its ends and its features, whichever way it was written.
+
+    $$ r_{uv} = \big[h_u + h_v,\; |h_u - h_v|,\; e_{uv}\big] $$
+
+    Sum and absolute difference are the same for both orders, and determine a channel's two values
+    up to their order.
+    """
+    begin, end = batch.bond_index[:, : batch.num_bonds]  # each bond once
+    first, second = atoms.index_select(0, begin), atoms.index_select(0, end)
+    features = batch.bond_table.index_select(0, batch.bond_code)
+    return torch.cat([first + second, (first - second).abs(), features.to(atoms.dtype)], dim=1)
+
+
+def build_head(config: HeadConfig, width_in: int, width_out: int) -> Mlp:
+    """Return an untrained head whose outputs start near 0."""
+    hidden = [config.width] * (config.depth - 1)
+    head = Mlp([width_in, *hidden, width_out], dropout=config.dropout)
+    with torch.no_grad():
+        head.last.weight.mul_(FINAL_SCALE)
+        head.last.bias.zero_()
+    return head

@@ -1,0 +1,112 @@
+"""The whole network: encoders, trunk, heads."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from graphium.config.tasks import TaskSpec
+from graphium.graphs.mol_batch import MolBatch
+from graphium.nn.encoders.atoms import AtomEncoder
+from graphium.nn.encoders.bonds import BondEncoder
+from graphium.nn.heads import head_input
+from graphium.nn.layers.bonds import Bonds
+from graphium.nn.pooling import Pooling
+from graphium.nn.trunk import Trunk
+
+
+class Encoders(nn.Module):
+    """What reads the batch.
+
+    Args:
+        atoms: Encoder of atoms.
+        bonds: Encoder of bonds; None where the trunk does not read them.
+    """
+
+    def __init__(self, atoms: AtomEncoder, bonds: BondEncoder | None) -> None:
+        super().__init__()
+        self.atoms = atoms
+        self.bonds = bonds
+
+    def forward(self, batch: MolBatch) -> tuple[Float[Tensor, "N C"], Bonds]:
+        """Return the channels of atoms, and the directed bonds."""
+        table = None if self.bonds is None else self.bonds(batch)
+        code = torch.cat([batch.bond_code, batch.bond_code])  # there and back
+        return self.atoms(batch), Bonds(batch.bond_index, code, table)
+
+
+class Network(nn.Module):
+    """One shared backbone and a head for each task.
+
+    Molecules of a batch do not see each other (but for ``norm: batch`` in training). Every
+    parameter takes part in ``forward`` for every batch, also one without bonds or atoms, so that
+    ranks agree on what has a gradient. Names of parameters start with ``encoders.``, ``trunk.`` or
+    ``heads.``; the first two depend on the ``model`` and ``features`` sections alone.
+
+    Args:
+        encoders: Batch to the channels of atoms.
+        trunk: Message passing.
+        pooling: Atoms to molecules, for graph-level tasks and ``embed``.
+        heads: Head of each task.
+        tasks: What the outputs mean.
+    """
+
+    def __init__(
+        self,
+        encoders: Encoders,
+        trunk: Trunk,
+        pooling: Pooling,
+        heads: Mapping[str, nn.Module],
+        tasks: Sequence[TaskSpec],
+    ) -> None:
+        super().__init__()
+        self.encoders = encoders
+        self.trunk = trunk
+        self.pooling = pooling
+        self.heads = nn.ModuleDict({_key(name): head for name, head in heads.items()})
+        self.tasks = tuple(tasks)
+
+    def forward(self, batch: MolBatch) -> dict[str, Tensor]:
+        """Return [G, N or B, width] outputs for each task: scaled labels or logits.
+
+        A task has a row for every molecule, atom or bond of the batch, labelled or not.
+        """
+        batch = self._in_own_precision(batch)
+        atoms = self.atoms(batch)
+        levels = {task.level for task in self.tasks}
+        rows = {level: head_input(level, atoms, batch, self.pooling) for level in levels}
+        return {task.name: self.heads[_key(task.name)](rows[task.level]) for task in self.tasks}
+
+    def atoms(self, batch: MolBatch) -> Float[Tensor, "N C"]:
+        """Return what the trunk knows of each atom."""
+        out: Tensor = self.trunk(*self.encoders(self._in_own_precision(batch)))
+        return out
+
+    def embed(self, batch: MolBatch) -> Float[Tensor, "G C_pooled"]:
+        """Return what the trunk knows of each molecule: its pooled atoms."""
+        pooled: Tensor = self.pooling(self.atoms(batch), batch.molecule, batch.num_molecules)
+        return pooled
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters of encoders and trunk: all but the heads'."""
+        yield from self.encoders.parameters()
+        yield from self.trunk.parameters()
+
+    def _in_own_precision(self, batch: MolBatch) -> MolBatch:
+        """Let a float64 network read float32 features."""
+        dtype = next(self.parameters()).dtype
+        if batch.atom_table.dtype == dtype:
+            return batch
+        return replace(
+            batch,
+            atom_table=batch.atom_table.to(dtype),
+            bond_table=batch.bond_table.to(dtype),
+            encodings={name: values.to(dtype) for name, values in batch.encodings.items()},
+        )
+
+
+def _key(task: str) -> str:
+    """Return a name that a module may have: no dot, and no attribute of ``nn.ModuleDict``."""
+    return "task_" + task.replace("%", "%25").replace(".", "%2E")

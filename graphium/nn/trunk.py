@@ -1,0 +1,65 @@
+"""The stack of message-passing layers that all tasks share.
+
+Blocks are norm, activation, layer, dropout, and then the residual ("res+" of Li et al. 2020,
+arXiv:2006.07739, section 3.3): the residual path from the first atom channels to the last norm is
+the identity. See ``docs/decisions`` for the comparison with norm and activation after the layer.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from graphium.nn.layers.bonds import Bonds
+
+
+class TrunkBlock(nn.Module):
+    """One message-passing layer with what stands around it.
+
+    Args:
+        norm: Normalisation of the layer's input.
+        activation: Non-linearity of the layer's input.
+        layer: Called with atoms and bonds.
+        dropout: Share of the layer's output channels dropped in training.
+        residual: Add the block's input to its output.
+    """
+
+    def __init__(
+        self,
+        norm: nn.Module,
+        activation: nn.Module,
+        layer: nn.Module,
+        *,
+        dropout: float,
+        residual: bool,
+    ) -> None:
+        super().__init__()
+        self.norm = norm
+        self.activation = activation
+        self.layer = layer
+        self.dropout = nn.Dropout(dropout)
+        self.residual = residual
+
+    def forward(self, atoms: Float[Tensor, "N C"], bonds: Bonds) -> Float[Tensor, "N C"]:
+        """Update the atom channels once."""
+        update: Tensor = self.dropout(self.layer(self.activation(self.norm(atoms)), bonds))
+        return atoms + update if self.residual else update
+
+
+class Trunk(nn.Module):
+    """Message-passing blocks and a last normalisation.
+
+    Args:
+        blocks: In order.
+        norm: Normalisation of the atom channels that leave.
+    """
+
+    def __init__(self, blocks: list[TrunkBlock], norm: nn.Module) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm
+
+    def forward(self, atoms: Float[Tensor, "N C"], bonds: Bonds) -> Float[Tensor, "N C"]:
+        """Let each atom learn of the atoms up to ``depth`` bonds away."""
+        for block in self.blocks:
+            atoms = block(atoms, bonds)
+        out: Tensor = self.norm(atoms)
+        return out
