@@ -51,3 +51,15 @@ class FieldError(ValueError):
         super().__init__(message)
         self.key = tuple(key)
         self.message = message
+
+
+class GroupedFieldError(ValueError):
+    """Several ``FieldError`` at once: a check of many entries reports all that are wrong.
+
+    Args:
+        errors: The mistakes, at least one.
+    """
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = tuple(errors)

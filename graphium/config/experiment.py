@@ -1,5 +1,7 @@
 """The whole experiment, and the checks that involve several sections."""
 
+from collections.abc import Iterator
+
 from pydantic import Field, model_validator
 
 from graphium.config.base import Section
@@ -15,7 +17,7 @@ from graphium.config.training import (
     TrainerConfig,
     WandbConfig,
 )
-from graphium.errors import FieldError
+from graphium.errors import FieldError, GroupedFieldError
 
 
 class Experiment(Section):
@@ -47,37 +49,40 @@ class Experiment(Section):
     """The page written after training."""
 
     @model_validator(mode="after")
-    def _tasks_name_existing_datasets(self) -> "Experiment":
+    def _sections_fit_together(self) -> "Experiment":
+        errors = [*self._unknown_datasets(), *self._unknown_classes(), *self._unknown_heads()]
+        if errors:
+            raise GroupedFieldError(errors)
+        return self
+
+    def _unknown_datasets(self) -> Iterator[FieldError]:
         for name, task in self.tasks.items():
             if task.dataset not in self.datasets:
-                raise FieldError(
+                yield FieldError(
                     ("tasks", name, "dataset"),
                     f"there is no dataset '{task.dataset}'; "
                     f"datasets has {', '.join(self.datasets)}",
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _classes_are_known(self) -> "Experiment":
+    def _unknown_classes(self) -> Iterator[FieldError]:
         for name, task in self.tasks.items():
-            categories = self.datasets[task.dataset].categories
             if task.loss != "ce" or task.num_classes is not None:
                 continue
+            if task.dataset not in self.datasets:
+                continue
+            categories = self.datasets[task.dataset].categories
             for label in task.labels:
                 if label not in categories:
-                    raise FieldError(
+                    yield FieldError(
                         ("tasks", name, "num_classes"),
                         f"the number of classes of '{label}' is not known; give num_classes, or "
                         f"the class names under datasets.{task.dataset}.categories",
                     )
-        return self
 
-    @model_validator(mode="after")
-    def _heads_name_existing_tasks(self) -> "Experiment":
+    def _unknown_heads(self) -> Iterator[FieldError]:
         for name in self.model.heads:
             if name not in self.tasks:
-                raise FieldError(
+                yield FieldError(
                     ("model", "heads", name),
                     f"there is no task '{name}'; tasks has {', '.join(self.tasks)}",
                 )
-        return self

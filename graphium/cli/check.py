@@ -1,0 +1,88 @@
+"""``graphium check``: is the experiment valid, what is it in full, where does each value come from?
+
+Neither torch nor RDKit is imported, so it answers at once, on a login node too.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from graphium.config.load import Loaded, load_config
+from graphium.config.schema import json_schema
+from graphium.errors import UsageError
+
+ORIGIN_COLUMN = 64
+"""Where origins begin, unless values are longer."""
+
+
+def check(
+    experiment: Annotated[
+        Path | None, typer.Argument(help="Experiment (YAML). Not needed with --schema.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Options as key=value: trainer.max_epochs=5"),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of experiments, for editors.")
+    ] = False,
+) -> None:
+    """Validate an experiment and show it in full, each value with its origin.
+
+    All mistakes are listed at once, each with its file and line; the exit code is then 2.
+    """
+    if schema:
+        typer.echo(json.dumps(json_schema(), indent=2))
+        return
+    if experiment is None:
+        raise UsageError("give an experiment, for example: graphium check expts/demo.yaml")
+    loaded = load_config(experiment, overrides or [])
+    console = Console(highlight=False)
+    for line in describe(loaded):
+        console.print(line, soft_wrap=True)
+    config = loaded.experiment
+    counts = ((len(config.datasets), "dataset"), (len(config.tasks), "task"))
+    found = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
+    console.print(f"\n[green]valid[/green]: {found}")
+
+
+def describe(loaded: Loaded) -> Iterator[Text]:
+    """Yield the lines that show an experiment; defaults are dim."""
+    values = loaded.experiment.model_dump(mode="json")
+    lines = list(_lines(values, loaded.origins, "", 0))
+    column = min(max(len(left) for left, _ in lines), ORIGIN_COLUMN)
+    for left, origin in lines:
+        key, colon, value = left.partition(":")
+        is_default = origin == "default"
+        line = Text(style="dim" if is_default else "")
+        line.append(key + colon, style="" if is_default else "cyan")
+        line.append(value)
+        if origin is not None:
+            line.append(" " * max(column - len(left), 0) + f"  {origin}", style="dim")
+        yield line
+
+
+def _lines(
+    values: dict[str, object], origins: dict[str, str], prefix: str, depth: int
+) -> Iterator[tuple[str, str | None]]:
+    """Yield (YAML line, origin); the heading of a section has no origin."""
+    for key, value in values.items():
+        indent = "  " * depth
+        if isinstance(value, dict) and value:
+            yield f"{indent}{key}:", None
+            yield from _lines(value, origins, f"{prefix}{key}.", depth + 1)
+        else:
+            yield f"{indent}{key}: {_one_line(value)}", origins[f"{prefix}{key}"]
+
+
+def _one_line(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_one_line, value))}]"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
