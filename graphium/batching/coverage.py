@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.batching.report import PARTS, TaskReport
+from graphium.batching.report import TaskReport
 from graphium.batching.task_data import TaskData
 from graphium.config.data import Part
 from graphium.errors import DataError
+from graphium.labels.splits import PARTS
 
 
 def describe_tasks(

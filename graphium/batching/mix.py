@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.pack import PackedGraphs
-from graphium.batching.report import PARTS, MixReport
+from graphium.batching.report import MixReport
 from graphium.batching.task_data import TaskData
 from graphium.config.data import Part
 from graphium.config.tasks import TaskSpec
-
-UNUSED = 255
-"""Part of molecules that stand in none: without labels, or left out by their dataset's split."""
+from graphium.labels.splits import PARTS, UNUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from pydantic import Field
 
 from graphium.config.base import Section
 from graphium.config.data import Part
-
-PARTS: tuple[Part, ...] = ("train", "val", "test")
-"""Names of parts by their number in ``Mix.part``."""
+from graphium.labels.splits import PARTS as PARTS
 
 
 class Move(Section):

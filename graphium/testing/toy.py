@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from graphium.batching.coverage import describe_tasks
 from graphium.batching.mix import Mix, SourceRows
 from graphium.batching.pack import pack_block
-from graphium.batching.report import PARTS, DatasetReport, MixReport
+from graphium.batching.report import DatasetReport, MixReport
 from graphium.batching.task_data import TaskData
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
 from graphium.graphs.properties import ATOM_PROPERTIES
 from graphium.labels.seeded_hash import seeded_hash
+from graphium.labels.splits import PARTS
 from graphium.molecules.featurize import featurize_chunk
 
 TOY_SMILES = (

@@ -1,0 +1,208 @@
+"""Who trains, who validates, who is held out.
+
+A dataset's own split comes first (``assign_parts``); then molecules of one split group that stand
+in different parts, of one dataset or of several, all go to the most held-out one
+(``reconcile``), so that nothing is learned about a molecule on which another task is tested.
+
+Random and scaffold splits never look at the order of the table: molecules are ordered by a seeded
+hash of what they are. Sorted tables once gave a test part without a single active molecule.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.config.data import (
+    ColumnSplitConfig,
+    FileSplitConfig,
+    Part,
+    RandomSplitConfig,
+    ScaffoldSplitConfig,
+    SplitConfig,
+)
+from graphium.errors import DataError
+from graphium.labels.seeded_hash import seeded_hash
+from graphium.labels.table import did_you_mean
+
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+"""Names of the parts by their number; a higher number is held out more."""
+UNUSED = 255
+"""Number of the part that is none."""
+
+_NAMES = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitMolecules:
+    """The S molecules of one dataset, as far as splits need to know them."""
+
+    dataset: str
+    """Name, for messages."""
+    num_rows: int
+    """Rows of the table, those without a molecule included."""
+    row: NDArray[np.int64]
+    """[S] row (0-based) of each molecule, increasing."""
+    group_hash: NDArray[np.uint64]
+    """[S] hash of what the molecule is; equal for molecules that must stay together."""
+    scaffold: NDArray[np.uint64] | None = None
+    """[S] hash of the Bemis-Murcko scaffold, 0 for acyclic molecules; for scaffold splits only."""
+
+
+def assign_parts(
+    split: SplitConfig,
+    molecules: SplitMolecules,
+    cells: Callable[[str], Sequence[str | None]],
+) -> NDArray[np.uint8]:
+    """Return [S] part of each molecule by its dataset's own split; 255 where it has none.
+
+    Args:
+        split: How to divide.
+        molecules: What to divide.
+        cells: Reads a text column, one cell for each of the S molecules.
+
+    Raises:
+        DataError: A split file or column cannot be used; the message names file and row.
+    """
+    match split:
+        case RandomSplitConfig():
+            order = seeded_hash((split.seed,), molecules.group_hash)
+            return _deal(molecules.group_hash, order, split.fractions, largest_first=False)
+        case ScaffoldSplitConfig():
+            groups = _scaffold_groups(molecules)
+            order = seeded_hash((split.seed,), groups)
+            return _deal(groups, order, split.fractions, largest_first=True)
+        case ColumnSplitConfig():
+            return _from_column(split, molecules, cells(split.column))
+        case FileSplitConfig():
+            return _from_file(split, molecules)
+        case _:
+            assert_never(split)
+
+
+def reconcile(part: NDArray[np.uint8], group: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return parts in which each group stands in one part only, its most held-out one.
+
+    Args:
+        part: [T] part of each molecule of all datasets; 255 stays 255.
+        group: [T] number of the split group of each molecule.
+    """
+    used = part != UNUSED
+    most = np.zeros(int(group.max(initial=-1)) + 1, np.uint8)
+    np.maximum.at(most, group[used], part[used])
+    return np.where(used, most[group], np.uint8(UNUSED))
+
+
+def _deal(
+    groups: NDArray[np.uint64],
+    order: NDArray[np.uint64],
+    fractions: tuple[float, float, float],
+    *,
+    largest_first: bool,
+) -> NDArray[np.uint8]:
+    """Line up whole groups and cut the line where the shares end.
+
+    A group belongs to the part in which its middle molecule falls.
+    """
+    _, first, member, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    line = np.argsort(order[first], kind="stable")
+    if largest_first:
+        line = line[np.argsort(-sizes[line], kind="stable")]
+    middle = np.empty(len(sizes))
+    middle[line] = np.cumsum(sizes[line]) - sizes[line] / 2
+    # A middle exactly on a bound goes to the later part, whatever rounding makes of the bound.
+    bounds = np.cumsum(fractions[:2]) / np.sum(fractions) - 1e-9
+    part = np.searchsorted(bounds, middle / max(len(groups), 1), side="right")
+    return part.astype(np.uint8)[member]
+
+
+def _scaffold_groups(molecules: SplitMolecules) -> NDArray[np.uint64]:
+    assert molecules.scaffold is not None, "scaffolds are computed when a split asks for them"
+    acyclic = molecules.scaffold == 0
+    return np.where(acyclic, molecules.group_hash, molecules.scaffold)
+
+
+def _from_column(
+    split: ColumnSplitConfig, molecules: SplitMolecules, cells: Sequence[str | None]
+) -> NDArray[np.uint8]:
+    strings, code = np.unique([cell or "" for cell in cells], return_inverse=True)
+    numbers = [
+        _NAMES.get(text.strip().lower(), -1) if text else UNUSED for text in strings.tolist()
+    ]
+    named = np.array(numbers, np.int64)[code]
+    if (named < 0).any():
+        at = int(np.argmax(named < 0))
+        raise DataError(
+            f"dataset '{molecules.dataset}', column '{split.column}', row {molecules.row[at]}: "
+            f"'{cells[at]}' names no part; use train, val (or valid, validation) or test"
+        )
+    part = named.astype(np.uint8)
+    if split.val_fraction and not (part == 1).any():
+        # Whole groups, and only those of which no copy is held out already.
+        held_out = np.isin(molecules.group_hash, molecules.group_hash[part == 2])
+        train = np.flatnonzero((part == 0) & ~held_out)
+        groups = molecules.group_hash[train]
+        shares = (1 - split.val_fraction, split.val_fraction, 0.0)
+        order = seeded_hash((split.seed,), groups)
+        part[train] = _deal(groups, order, shares, largest_first=False)
+    return part
+
+
+def _from_file(split: FileSplitConfig, molecules: SplitMolecules) -> NDArray[np.uint8]:
+    path = Path(os.path.expandvars(split.file)).expanduser()
+    of_row = np.full(molecules.num_rows, UNUSED, np.uint8)
+    for name, rows in _read_lists(path, split.key).items():
+        if name not in _NAMES:
+            raise DataError(f"split file {path}: '{name}' names no part; use train, val and test")
+        for row in rows:
+            _check_row(row, name, path, molecules, of_row)
+            of_row[row] = _NAMES[name]
+    return of_row[molecules.row]
+
+
+def _check_row(
+    row: Any, name: str, path: Path, molecules: SplitMolecules, of_row: NDArray[np.uint8]
+) -> None:
+    where = f"split file {path}, {name}: row {row!r}"
+    if not isinstance(row, int) or isinstance(row, bool):
+        raise DataError(f"{where} is not a row number (0-based)")
+    if not 0 <= row < molecules.num_rows:
+        raise DataError(
+            f"{where} does not exist: dataset '{molecules.dataset}' has rows 0 to "
+            f"{molecules.num_rows - 1}; is this the split of another table?"
+        )
+    if of_row[row] != UNUSED:
+        raise DataError(f"{where} is listed twice, first in {PARTS[of_row[row]]}")
+
+
+def _read_lists(path: Path, key: str | None) -> dict[str, list[Any]]:
+    """Return the lists of a split file by part."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"split file {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"split file {path} is not JSON: {error}") from error
+    if key is not None:
+        options = list(content) if isinstance(content, Mapping) else []
+        if key not in options:
+            raise DataError(
+                f"split file {path} has no '{key}'{did_you_mean(key, options)}; "
+                f"it has {', '.join(options) or 'no names'}"
+            )
+        content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
+        nested = isinstance(content, dict) and all(isinstance(v, dict) for v in content.values())
+        remedy = f"; set split.key to one of {', '.join(content)}" if nested else ""
+        raise DataError(
+            f'split file {path} must hold {{"train": [...], "val": [...], "test": [...]}} with row '
+            f"numbers{remedy}"
+        )
+    return content
