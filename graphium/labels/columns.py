@@ -1,0 +1,244 @@
+"""What the columns of a table hold: numbers, text, or lists of numbers; and their values.
+
+A column is *number* when every cell that is not missing reads as a number, *list* when each is a
+list of numbers (a parquet list, or JSON in a text cell: labels of atoms or bonds), *text* when its
+strings are few (classes, splits), and is *skipped*, with the reason, otherwise.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from graphium.errors import DataError
+from graphium.labels.table import Table
+
+ColumnKind = Literal["number", "text", "list", "skipped"]
+
+MISSING = ("", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None")
+"""Cells that mean "not known"."""
+
+MAX_DISTINCT = 1_000
+"""A text column with more distinct strings is a name, not a class, and is not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnScan:
+    """What one column holds in all rows."""
+
+    name: str
+    kind: ColumnKind
+    infinite: int
+    """Numbers that are infinite (or do not fit float32); they count as missing."""
+    note: str
+    """Why the column is text or skipped: its first cell that is no number, or the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableScan:
+    """What a whole table holds."""
+
+    rows: int
+    columns: tuple[ColumnScan, ...]
+
+
+def scan_table(table: Table, smiles: str) -> TableScan:
+    """Read the whole table once and classify every column but the SMILES.
+
+    Raises:
+        DataError: If the table has no rows or cannot be read.
+    """
+    columns = [_Column(name) for name in table.columns if name != smiles]
+    rows = 0
+    for batch in table.batches():
+        for column in columns:
+            column.add(batch.column(column.name), rows)
+        rows += batch.num_rows
+    if rows == 0:
+        raise DataError(f"{table.name} has no rows below its header.")
+    return TableScan(rows, tuple(column.result() for column in columns))
+
+
+def read_numbers(column: pa.Array) -> NDArray[np.float32] | None:
+    """Return float32 values with NaN for missing ones, or None if a cell is not a number.
+
+    Infinite values, and those beyond float32, stay infinite.
+    """
+    kind = column.type
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan, np.float32)
+    if _is_numeric(kind):
+        plain = pc.cast(column, pa.float64(), safe=False)
+    elif _is_text(kind):
+        cells = pc.utf8_trim_whitespace(_decode(column))
+        cells = pc.if_else(pc.is_in(cells, pa.array(MISSING)), None, cells)
+        try:
+            plain = pc.cast(pc.replace_substring_regex(cells, r"^\+", ""), pa.float64())
+        except pa.ArrowInvalid:
+            return None
+    else:
+        return None
+    values: NDArray[np.float64] = plain.to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
+def read_text(column: pa.Array) -> list[str | None]:
+    """Return the strings, with None for missing ones; numbers are written shortly (``%g``)."""
+    if _is_text(column.type):
+        missing = frozenset(MISSING)
+        cells = _decode(column).to_pylist()
+        return [None if cell is None or cell in missing else cell for cell in cells]
+    return [None if cell is None else f"{cell:g}" for cell in column.to_pylist()]
+
+
+def read_smiles(column: pa.Array) -> list[str | None]:
+    """Return the cells of the SMILES column as they stand; None where the cell is null."""
+    if not _is_text(column.type):
+        raise DataError(f"The SMILES column holds {column.type}, not text.")
+    cells: list[str | None] = _decode(column).to_pylist()
+    return cells
+
+
+def read_lists(column: pa.Array) -> list[NDArray[np.float32] | None] | None:
+    """Return one float32 array per cell (None where missing), or None if a cell is no list.
+
+    Missing numbers inside a list are NaN; infinite ones stay infinite.
+    """
+    if _is_list(column.type):
+        return _split_lists(column)
+    if not _is_text(column.type):
+        return None
+    cells: list[NDArray[np.float32] | None] = []
+    for text in read_text(column):
+        try:
+            cells.append(None if text is None else _floats(json.loads(text)))
+        except (ValueError, TypeError, RecursionError):
+            return None
+    return cells
+
+
+@dataclass(slots=True)
+class _Column:
+    """Narrows down what a column can be, batch by batch."""
+
+    name: str
+    can_be_number: bool = True
+    can_be_list: bool = True
+    infinite: int = 0
+    note: str = ""
+    distinct: set[str] = field(default_factory=set)
+
+    def add(self, column: pa.Array, first_row: int) -> None:
+        if not (_is_numeric(column.type) or _is_text(column.type) or _is_list(column.type)):
+            self.can_be_number = self.can_be_number and pa.types.is_null(column.type)
+            self.can_be_list = False
+            self.note = self.note or f"it holds {column.type}"
+            return
+        if _is_text(column.type) and len(self.distinct) <= MAX_DISTINCT:
+            self.distinct.update(text for text in _decode(pc.unique(column)).to_pylist() if text)
+        if self.can_be_number:
+            self._try_numbers(column, first_row)
+        if self.can_be_list and not self.can_be_number:
+            lists = read_lists(column)
+            self.can_be_list = lists is not None
+            self.infinite += _count_infinite(lists or [])
+
+    def _try_numbers(self, column: pa.Array, first_row: int) -> None:
+        numbers = read_numbers(column)
+        if numbers is not None:
+            self.infinite += int(np.isinf(numbers).sum())
+            # Rows before the first list may all be missing, but a number rules out lists.
+            self.can_be_list = self.can_be_list and bool(np.isnan(numbers).all())
+            return
+        self.can_be_number = False
+        if _is_text(column.type):
+            self.note = _first_text(column, first_row)
+
+    def result(self) -> ColumnScan:
+        if self.can_be_number:
+            return ColumnScan(self.name, "number", self.infinite, "")
+        if self.can_be_list:
+            return ColumnScan(self.name, "list", self.infinite, "")
+        if not self.distinct:
+            note = self.note or "its lists are not plain lists of numbers"
+            return ColumnScan(self.name, "skipped", 0, note)
+        if len(self.distinct) > MAX_DISTINCT:
+            note = f"it is text with more than {MAX_DISTINCT} distinct strings; {self.note}"
+            return ColumnScan(self.name, "skipped", 0, note)
+        return ColumnScan(self.name, "text", 0, self.note)
+
+
+def _first_text(column: pa.Array, first_row: int) -> str:
+    for row, cell in enumerate(column):
+        if read_numbers(pa.array([cell.as_py()], column.type)) is None:
+            return f"row {first_row + row} is '{read_text(pa.array([cell.as_py()]))[0]}'"
+    raise AssertionError("some cell is no number")
+
+
+def _count_infinite(lists: Iterable[NDArray[np.float32] | None]) -> int:
+    return sum(int(np.isinf(cell).sum()) for cell in lists if cell is not None)
+
+
+def _floats(cell: object) -> NDArray[np.float32]:
+    if not isinstance(cell, list):
+        raise TypeError("not a list")
+    values = np.array(cell, np.float64)
+    if values.ndim != 1:
+        raise TypeError("a list of lists")
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
+def _split_lists(column: pa.Array) -> list[NDArray[np.float32] | None]:
+    lengths = pc.list_value_length(column).to_pylist()
+    values = read_numbers(column.flatten())
+    assert values is not None, "the elements are numeric"
+    ends = np.cumsum([length or 0 for length in lengths])
+    return [
+        None if length is None else values[end - length : end]
+        for length, end in zip(lengths, ends, strict=True)
+    ]
+
+
+def _decode(column: pa.Array) -> pa.Array:
+    """Return the column as strings; bytes that are not UTF-8 become U+FFFD."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowInvalid:
+        cells = column.to_pylist()
+        return pa.array(
+            [None if cell is None else cell.decode("utf-8", "replace") for cell in cells],
+            pa.string(),
+        )
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
+    )
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    is_list = (
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+    return bool(is_list and (_is_numeric(kind.value_type) or pa.types.is_null(kind.value_type)))

@@ -1,0 +1,93 @@
+"""Named numpy arrays as one zarr v3 group, each array in one shard, and back."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from graphium.errors import StoreError
+from graphium.store.layout import CHUNK_BYTES, CHUNK_ROWS, ZSTD_LEVEL
+
+
+def write_arrays(
+    folder: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    attributes: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write a new zarr group. Nothing is durable before ``files.sync_tree`` has walked over it.
+
+    Args:
+        folder: The group; it must not exist.
+        arrays: Content by name; the first dimension is divided into chunks.
+        attributes: Attributes of some arrays by name.
+    """
+    group = zarr.create_group(folder, zarr_format=3)
+    for name, array in arrays.items():
+        rows = max(len(array), 1)
+        row_bytes = max(array.dtype.itemsize * int(np.prod(array.shape[1:])), 1)
+        chunk = max(1, min(rows, CHUNK_ROWS, CHUNK_BYTES // row_bytes))
+        target = group.create_array(
+            name,
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=(chunk, *array.shape[1:]),
+            shards=(-(-rows // chunk) * chunk, *array.shape[1:]),
+            # The checksum must come last: crc32c finds every flipped bit, zstd alone about half.
+            compressors=(ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec()),
+            fill_value=0,
+            attributes=dict(attributes.get(name, {})),
+            # An absent chunk reads as zeros without a word, so zeros are written too.
+            config={"write_empty_chunks": True},
+        )
+        target[...] = array
+
+
+def read_array(folder: Path, name: str) -> NDArray[Any]:
+    """Read one array of a group whole.
+
+    Raises:
+        StoreError: If a chunk does not have its checksum, or cannot be read.
+    """
+    try:
+        array = zarr.open_array(folder / name, mode="r")
+        content = np.asarray(array[...])
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        raise StoreError(
+            f"{folder / name} is damaged: {error}. "
+            "`graphium data verify` names every damaged file; remove the store to make it anew."
+        ) from error
+    return content
+
+
+def array_sha256(array: NDArray[Any]) -> str:
+    """Return the SHA-256 of an array's content (type, shape, values) in hex."""
+    header = f"{array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def narrow(values: NDArray[Any]) -> NDArray[Any]:
+    """Return non-negative integers in the narrowest of u8, u16, u32 that holds them."""
+    largest = int(values.max()) if values.size else 0
+    for dtype in (np.uint8, np.uint16, np.uint32):
+        if largest <= np.iinfo(dtype).max:
+            return values.astype(dtype)
+    raise OverflowError(f"{largest} does not fit 32 bits")
+
+
+def pack_strings(strings: list[bytes]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Return lengths and the bytes of the strings, one after another."""
+    lengths = narrow(np.fromiter((len(text) for text in strings), np.int64, len(strings)))
+    return lengths, np.frombuffer(b"".join(strings), np.uint8)
+
+
+def unpack_strings(lengths: NDArray[Any], content: NDArray[np.uint8]) -> list[str]:
+    """Return the strings that ``pack_strings`` packed."""
+    raw = content.tobytes()
+    ends = np.cumsum(lengths, dtype=np.int64).tolist()
+    starts = [0, *ends][: len(ends)]
+    return [raw[start:end].decode() for start, end in zip(starts, ends, strict=True)]

@@ -1,0 +1,88 @@
+"""Blocks of molecules put together, or some of their molecules taken out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.graphs.mol_block import MolBlock, ragged_index
+from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
+
+
+def merge_blocks(blocks: Sequence[MolBlock]) -> MolBlock:
+    """Return all molecules in order, with one vocabulary.
+
+    The merged vocabulary has each tuple that occurs once, sorted: it depends on the molecules
+    only, never on how they were divided into blocks.
+    """
+    if not blocks:
+        return _empty_block()
+    atom_table, atom_code = _merge_codes(
+        [block.atom_table for block in blocks], [block.atom_code for block in blocks]
+    )
+    bond_table, bond_code = _merge_codes(
+        [block.bond_table for block in blocks], [block.bond_code for block in blocks]
+    )
+    return MolBlock(
+        num_atoms=np.concatenate([block.num_atoms for block in blocks]),
+        num_bonds=np.concatenate([block.num_bonds for block in blocks]),
+        atom_code=atom_code,
+        bond_ends=np.concatenate([block.bond_ends for block in blocks]),
+        bond_code=bond_code,
+        atom_table=atom_table,
+        bond_table=bond_table,
+        join_hash=np.concatenate([block.join_hash for block in blocks]),
+        split_hash=np.concatenate([block.split_hash for block in blocks]),
+        atom_rank=np.concatenate([block.atom_rank for block in blocks]),
+    )
+
+
+def select_molecules(block: MolBlock, molecules: NDArray[np.int64]) -> MolBlock:
+    """Return these molecules, in this order, with the same vocabulary."""
+    atoms = ragged_index(block.atom_offsets()[molecules], block.num_atoms[molecules])
+    bonds = ragged_index(block.bond_offsets()[molecules], block.num_bonds[molecules])
+    return MolBlock(
+        num_atoms=block.num_atoms[molecules],
+        num_bonds=block.num_bonds[molecules],
+        atom_code=block.atom_code[atoms],
+        bond_ends=block.bond_ends[bonds],
+        bond_code=block.bond_code[bonds],
+        atom_table=block.atom_table,
+        bond_table=block.bond_table,
+        join_hash=block.join_hash[molecules],
+        split_hash=block.split_hash[molecules],
+        atom_rank=block.atom_rank[atoms],
+    )
+
+
+def _merge_codes(
+    tables: Sequence[NDArray[np.int16]], codes: Sequence[NDArray[np.uint16]]
+) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    used = [np.unique(code) for code in codes]
+    rows = np.concatenate([table[known] for table, known in zip(tables, used, strict=True)])
+    merged, position = np.unique(rows, axis=0, return_inverse=True)
+    if len(merged) > np.iinfo(np.uint16).max:
+        raise OverflowError(f"{len(merged)} distinct atoms or bonds do not fit 16 bits")
+    position = position.reshape(-1)
+    out, first = [], 0
+    for table, code, known in zip(tables, codes, used, strict=True):
+        renumber = np.zeros(len(table), np.uint16)
+        renumber[known] = position[first : first + len(known)]
+        out.append(renumber[code])
+        first += len(known)
+    return merged.astype(np.int16), np.concatenate(out)
+
+
+def _empty_block() -> MolBlock:
+    return MolBlock(
+        num_atoms=np.zeros(0, np.int32),
+        num_bonds=np.zeros(0, np.int32),
+        atom_code=np.zeros(0, np.uint16),
+        bond_ends=np.zeros((0, 2), np.uint16),
+        bond_code=np.zeros(0, np.uint16),
+        atom_table=np.zeros((0, len(ATOM_PROPERTIES)), np.int16),
+        bond_table=np.zeros((0, len(BOND_PROPERTIES)), np.int16),
+        join_hash=np.zeros((0, 2), np.uint64),
+        split_hash=np.zeros((0, 2), np.uint64),
+        atom_rank=np.zeros(0, np.uint16),
+    )

@@ -1,0 +1,87 @@
+"""What is on disk: the folders and files of a store, its arrays, their types and units.
+
+::
+
+    <name>/                        name = <stem of the table>-<16 hex digits of its content key>
+      MANIFEST.json                the store exists if and only if this file verifies
+      plan.json                    what to make: columns and their kinds, rows of each segment
+      rejects.csv                  row, smiles, reason: the rows that became no molecule
+      commits/<segment>.json       one record for each finished segment, created once
+      segments/<segment>-<writer>/ a zarr v3 group: the arrays below, never changed again
+      owners/<writer>.lock         only while a process prepares the store
+
+Every array is one shard (one file) with inner chunks, compressed by zstd and then guarded by
+crc32c. Integers take the narrowest of u8, u16, u32 that holds them, chosen per segment. Ragged data
+are flat arrays; their pieces follow from ``n_atoms`` and ``n_bonds``. Source rows need no array: a
+segment covers consecutive rows, and ``status`` is 0 for those that became its molecules, in order.
+
+S source rows, G molecules, N atoms, B bonds of one segment; L columns of a level.
+"""
+
+from dataclasses import dataclass
+
+FORMAT = "graphium-store"
+FORMAT_VERSION = 1
+"""Written to every manifest; a reader refuses versions it does not know."""
+
+MANIFEST = "MANIFEST.json"
+PLAN = "plan.json"
+REJECTS = "rejects.csv"
+COMMITS = "commits"
+SEGMENTS = "segments"
+OWNERS = "owners"
+TEMPORARY = ".tmp-"
+"""Prefix of files that are being written; the writer's name follows."""
+
+MAX_SEGMENT_ROWS = 100_000
+"""Source rows of a segment, at most."""
+MIN_SEGMENT_ROWS = 1_000
+"""Smaller tables are not divided."""
+SEGMENTS_OF_SMALL_TABLES = 8
+"""A table of less than eight full segments is divided into up to eight, so that several workers
+share it; the division depends on the number of rows alone, never on the number of workers."""
+
+CHUNK_ROWS = 1 << 16
+"""Rows of an inner chunk of a one-dimensional array."""
+CHUNK_BYTES = 1 << 19
+"""Raw bytes of an inner chunk of a wide array, at most."""
+ZSTD_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayInfo:
+    """One array of a segment."""
+
+    shape: str
+    dtype: str
+    """Type on disk; ``uint`` is the narrowest of u8, u16, u32."""
+    meaning: str
+
+
+ARRAYS = {
+    "status": ArrayInfo("S", "uint8", "RowStatus of each source row; 0 is a molecule"),
+    "rejected_length": ArrayInfo("S - G", "uint", "bytes of the SMILES of each rejected row"),
+    "rejected_smiles": ArrayInfo("sum", "uint8", "those SMILES in UTF-8, one after another"),
+    "rejected_note_length": ArrayInfo("S - G", "uint", "bytes of the note on each rejected row"),
+    "rejected_note": ArrayInfo("sum", "uint8", "notes in UTF-8: what the status does not say"),
+    "n_atoms": ArrayInfo("G", "uint", "atoms of each molecule"),
+    "n_bonds": ArrayInfo("G", "uint", "bonds of each molecule, each counted once"),
+    "atom_code": ArrayInfo("N", "uint", "row of atom_table of each atom, in RDKit's order"),
+    "atom_rank": ArrayInfo("N", "uint", "canonical rank of each atom inside its molecule"),
+    "bond_ends": ArrayInfo("B, 2", "uint", "begin and end atom, counted inside the molecule"),
+    "bond_code": ArrayInfo("B", "uint", "row of bond_table of each bond, in RDKit's order"),
+    "atom_table": ArrayInfo("V, 21", "int16", "distinct atoms; columns are ATOM_PROPERTIES"),
+    "bond_table": ArrayInfo("W, 6", "int16", "distinct bonds; columns are BOND_PROPERTIES"),
+    "join_hash": ArrayInfo("G, 2", "uint64", "hash of the whole molecule"),
+    "split_hash": ArrayInfo("G, 2", "uint64", "hash of the largest fragment"),
+    "smiles_length": ArrayInfo("G", "uint", "bytes of each SMILES"),
+    "smiles": ArrayInfo("sum", "uint8", "the SMILES in UTF-8, one after another"),
+    "graph_labels": ArrayInfo("G, L", "float32", "labels of molecules; NaN is missing"),
+    "node_rows": ArrayInfo("R", "uint", "molecules with a label of an atom, increasing"),
+    "node_labels": ArrayInfo("N of those, L", "float32", "labels of their atoms; NaN is missing"),
+    "edge_rows": ArrayInfo("R", "uint", "molecules with a label of a bond, increasing"),
+    "edge_labels": ArrayInfo("B of those, L", "float32", "labels of their bonds; NaN is missing"),
+    "text_code": ArrayInfo("G, T", "uint", "1 + position among the strings of the column; 0 none"),
+}
+"""The arrays of a segment. ``*_labels`` and ``text_code`` exist where the table has such columns;
+their attributes name the ``columns``, their ``units`` and the ``strings`` of text columns."""

@@ -1,0 +1,217 @@
+"""Decides what a store will hold before its first segment is written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from graphium.config.data import ColumnSplitConfig, DatasetConfig, Level
+from graphium.errors import DataError
+from graphium.labels.columns import ColumnScan, read_lists, scan_table
+from graphium.labels.table import Table, find_smiles_column, require_columns
+from graphium.store.layout import MAX_SEGMENT_ROWS, MIN_SEGMENT_ROWS, SEGMENTS_OF_SMALL_TABLES
+from graphium.store.pool import Job, WorkerPool
+from graphium.store.records import Plan, StoredColumn
+from graphium.store.source import Source, content_versions
+
+_SAMPLE_ROWS = 2_000
+
+
+def make_plan(
+    dataset: DatasetConfig, source: Source, pool: WorkerPool, segment_rows: int | None
+) -> Plan:
+    """Read the table once and decide on columns, levels and segments.
+
+    Raises:
+        DataError: If the table or its columns cannot be used.
+    """
+    table = source.open()
+    smiles = find_smiles_column(table, dataset.smiles)
+    scan = scan_table(table, smiles)
+    lists = [column.name for column in scan.columns if column.kind == "list"]
+    levels, skipped = _find_levels(dataset, table, smiles, lists, pool)
+    skipped |= {column.name: column.note for column in scan.columns if column.kind == "skipped"}
+    columns = [
+        _stored_column(column, levels) for column in scan.columns if column.name not in skipped
+    ]
+    return Plan(
+        source=source.name,
+        source_sha256=source.sha256,
+        smiles=smiles,
+        rows=scan.rows,
+        segment_rows=segment_rows or choose_segment_rows(scan.rows),
+        columns=(*columns, *_computed_columns(dataset, table)),
+        skipped=skipped,
+        infinite={
+            column.name: column.infinite
+            for column in scan.columns
+            if column.infinite and column.name not in skipped
+        },
+        computed=tuple(dataset.computed),
+        versions=content_versions(),
+    )
+
+
+def choose_segment_rows(rows: int) -> int:
+    """Return the rows of one segment: a function of the table's length alone."""
+    segments = max(
+        -(-rows // MAX_SEGMENT_ROWS), min(SEGMENTS_OF_SMALL_TABLES, -(-rows // MIN_SEGMENT_ROWS))
+    )
+    return -(-rows // segments)
+
+
+def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
+    """Check that the columns which the dataset's options name are in the store.
+
+    Raises:
+        DataError: If one is not, or does not hold what the option needs.
+    """
+    split = dataset.split
+    declared = dict.fromkeys(dataset.categories, "categories")
+    declared |= dict.fromkeys(dataset.levels, "levels")
+    if dataset.weights is not None:
+        declared[dataset.weights] = "weights"
+    if isinstance(split, ColumnSplitConfig):
+        declared[split.column] = "split"
+    stored = {column.name: column for column in plan.columns}
+    for column, option in declared.items():
+        where = f"datasets.{name}.{option} (table {plan.source})"
+        if column in plan.skipped:
+            raise DataError(f"Column '{column}' of {where} cannot be used: {plan.skipped[column]}.")
+        require_columns(list(stored), [column], where)
+        found = stored[column]
+        if option == "weights" and (found.kind != "number" or column in plan.infinite):
+            reason = "infinite numbers" if found.kind == "number" else f"text: {found.note}"
+            raise DataError(f"Column '{column}' of {where} must hold numbers; it holds {reason}.")
+        if option == "levels" and found.kind != "list":
+            raise DataError(f"Column '{column}' of {where} does not hold lists of numbers.")
+
+
+def _stored_column(column: ColumnScan, levels: dict[str, Level]) -> StoredColumn:
+    assert column.kind != "skipped", "left out before"
+    level = levels.get(column.name, "graph")
+    return StoredColumn(name=column.name, level=level, kind=column.kind, note=column.note)
+
+
+def _computed_columns(dataset: DatasetConfig, table: Table) -> Iterator[StoredColumn]:
+    if not dataset.computed:
+        return
+    from graphium.molecules.computed import level_of, unit_of
+
+    for kind in dataset.computed:
+        if kind in table.columns:
+            raise DataError(
+                f"{table.name} has a column '{kind}' already, so it cannot be computed as well; "
+                "rename the column, or remove it from the dataset's `computed`."
+            )
+        yield StoredColumn(name=kind, level=level_of(kind), kind="computed", unit=unit_of(kind))
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """How many lists of a column have as many numbers as the molecule has atoms or bonds."""
+
+    node: int = 0
+    edge: int = 0
+    both: int = 0
+    neither: int = 0
+    example: str = ""
+
+    @property
+    def is_found(self) -> bool:
+        return self.node + self.edge + self.neither > 0
+
+    def add(self, row: int, length: int, atoms: int, bonds: int) -> None:
+        if length == atoms == bonds:
+            self.both += 1
+        elif length == atoms:
+            self.node += 1
+        elif length == bonds:
+            self.edge += 1
+        else:
+            self.neither += 1
+            what = f"row {row} has {length} numbers for {atoms} atoms and {bonds} bonds"
+            self.example = self.example or what
+
+
+def _find_levels(
+    dataset: DatasetConfig, table: Table, smiles: str, lists: list[str], pool: WorkerPool
+) -> tuple[dict[str, Level], dict[str, str]]:
+    """Return the level of list columns, and the reason of those that have none."""
+    levels: dict[str, Level] = {
+        name: dataset.levels[name] for name in lists if name in dataset.levels
+    }
+    for name, level in levels.items():
+        if level == "graph":
+            raise DataError(
+                f"Column '{name}' of {table.name} holds lists: its level is node or edge."
+            )
+    skipped: dict[str, str] = {}
+    unknown = [name for name in lists if name not in levels]
+    for name, evidence in _collect_evidence(table, smiles, unknown, pool).items():
+        if evidence.neither > evidence.node + evidence.edge:
+            skipped[name] = (
+                "its lists have neither as many numbers as the molecule has atoms nor as bonds; "
+                + evidence.example
+            )
+        elif evidence.node and not evidence.edge:
+            levels[name] = "node"
+        elif evidence.edge and not evidence.node:
+            levels[name] = "edge"
+        elif evidence.is_found or evidence.both:
+            raise DataError(
+                f"Column '{name}' of {table.name} holds lists, and their lengths do not tell "
+                f"whether they describe atoms or bonds ({evidence.node} fit only atoms, "
+                f"{evidence.edge} only bonds, {evidence.both} both). Say it with the dataset's "
+                f"`levels` option: levels: {{{name}: node}} or {{{name}: edge}}."
+            )
+        else:
+            skipped[name] = "all its lists are empty or belong to rows that are no molecules"
+    return levels, skipped
+
+
+def _collect_evidence(
+    table: Table, smiles: str, names: list[str], pool: WorkerPool
+) -> dict[str, _Evidence]:
+    """Compare lengths on the first rows; go on as long as a column has shown nothing."""
+    evidence = {name: _Evidence() for name in names}
+    if not names:
+        return evidence
+    first = 0
+    for batch in table.batches():
+        for start in range(0, batch.num_rows, _SAMPLE_ROWS):
+            part = batch.slice(start, _SAMPLE_ROWS)
+            cells = {name: read_lists(part.column(name)) or [] for name in names}
+            _compare(part, smiles, cells, evidence, first + start, pool)
+            if all(one.is_found for one in evidence.values()):
+                return evidence
+        first += batch.num_rows
+    return evidence
+
+
+def _compare(
+    part: pa.RecordBatch,
+    smiles: str,
+    cells: dict[str, list[NDArray[np.float32] | None]],
+    evidence: dict[str, _Evidence],
+    first_row: int,
+    pool: WorkerPool,
+) -> None:
+    rows = pa.table({smiles: part.column(smiles)})
+    job = Job({"kind": "sizes"}, rows, f"the sizes of rows from {first_row} on")
+    sizes: dict[str, Any] = next(iter(pool.run([job], lambda _: None)))
+    counted = list(zip(sizes["rows"], sizes["atoms"], sizes["bonds"], strict=True))
+    for name, lists in cells.items():
+        for row, atoms, bonds in counted:
+            cell = lists[row]
+            if cell is not None and len(cell):
+                evidence[name].add(first_row + row, len(cell), atoms, bonds)
+
+
+def load_plan(path: Path) -> Plan:
+    """Read the plan that the first process to prepare a store has made."""
+    return Plan.model_validate_json(path.read_bytes())

