@@ -1,0 +1,126 @@
+"""Find, verify and read checkpoints."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import safetensors.torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from graphium.checkpoint.format import FORMAT_VERSION, MANIFEST, FileName, ModelRecord
+from graphium.checkpoint.manifest import Manifest, read_manifest, read_verified
+from graphium.checkpoint.migrate import migrate
+from graphium.checkpoint.tree import unflatten
+from graphium.errors import CheckpointError
+
+
+def read_model(path: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
+    """Return what a checkpoint's network is, and its weights by name, on the CPU.
+
+    The files that are read are verified first; those of the training state are not touched.
+
+    Raises:
+        CheckpointError: The checkpoint is absent, damaged or of an unknown version.
+    """
+    manifest = read_manifest(path)
+    model = _json(path, manifest, "model.json"), _tensors(path, manifest, "model.safetensors")
+    record, weights = migrate(model, manifest.version)
+    try:
+        return ModelRecord.model_validate(record), weights
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path / 'model.json'} does not describe a model: {error}"
+        ) from error
+
+
+def read_training(path: Path) -> Any:
+    """Return the training state of a checkpoint: the tree that was written, on the CPU.
+
+    Raises:
+        CheckpointError: The checkpoint is absent, damaged or of another version, or holds a model
+            without training state.
+    """
+    manifest = read_manifest(path)
+    if manifest.version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"the training state of {path} has format {manifest.version}; only format "
+            f"{FORMAT_VERSION} can be resumed (its model can be read and fine-tuned)"
+        )
+    encoded = _json(path, manifest, "training.json")
+    tensors = _tensors(path, manifest, "training.safetensors")
+    try:
+        return unflatten(encoded, tensors)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(f"{path / 'training.json'} is not a tree: {error!r}") from error
+
+
+def verify_checkpoint(path: Path) -> list[str]:
+    """Return what is wrong with a checkpoint, a line for each damaged file; none if it is whole."""
+    try:
+        manifest = read_manifest(path)
+    except CheckpointError as error:
+        return [str(error)]
+    problems = []
+    for name in get_args(FileName):
+        if name in manifest.files or name.startswith("model"):
+            try:
+                read_verified(path, manifest, name)
+            except CheckpointError as error:
+                problems.append(str(error))
+    return problems
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the checkpoint that a path means: itself, or the best one of a run directory.
+
+    Raises:
+        CheckpointError: There is none; the message says what is there instead.
+    """
+    for candidate in (path, path / "checkpoints" / "best", path / "best"):
+        if (candidate / MANIFEST).is_file():
+            return candidate.resolve()
+    raise CheckpointError(_why_not(path))
+
+
+def _why_not(path: Path) -> str:
+    """Explain why there is no checkpoint at a path."""
+    if path.is_file():
+        return (
+            f"{path} is a file, and a checkpoint is a directory (model.json, model.safetensors, "
+            f"{MANIFEST}); graphium reads no pickled .ckpt or .pt files"
+        )
+    if not path.exists():
+        nearby = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, nearby, n=1)
+        hint = f"; did you mean {path.parent / close[0]}?" if close else ""
+        return f"there is no checkpoint {path}{hint}"
+    inside = sorted(
+        manifest.parent
+        for pattern in ("", "*/", "*/*/", "*/*/*/")
+        for manifest in path.glob(f"{pattern}{MANIFEST}")
+        if not manifest.parent.name.startswith(".")
+    )
+    if not inside:
+        return (
+            f"{path} is neither a checkpoint nor a run directory with one: it has no {MANIFEST} "
+            "and no checkpoints/best"
+        )
+    names = ", ".join(str(p) for p in inside[:5]) + (", ..." if len(inside) > 5 else "")
+    return f"{path} is not a checkpoint and has no checkpoints/best; inside it are {names}"
+
+
+def _json(path: Path, manifest: Manifest, name: FileName) -> Any:
+    try:
+        return json.loads(read_verified(path, manifest, name))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path / name} is not JSON: {error}") from error
+
+
+def _tensors(path: Path, manifest: Manifest, name: FileName) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(read_verified(path, manifest, name))
+    except SafetensorError as error:
+        raise CheckpointError(f"{path / name} is not safetensors: {error}") from error

@@ -1,0 +1,152 @@
+"""Write a checkpoint so that it is either whole or not there.
+
+Files are written into a hidden directory beside the target, each is fsynced, then the directory,
+and one rename gives it its name. A process killed at any moment leaves the checkpoints that were
+there before and at most a hidden directory, which the next write of the same name removes.
+"""
+
+import glob
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from graphium.checkpoint.format import MANIFEST, FileName, ModelRecord
+from graphium.checkpoint.manifest import make_manifest
+from graphium.checkpoint.tree import flatten, plain_tensors
+from graphium.errors import CheckpointError
+
+
+def write_checkpoint(
+    path: Path,
+    record: ModelRecord,
+    weights: Mapping[str, Tensor],
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint directory; one of the same name is replaced once the new one is whole.
+
+    Args:
+        path: The directory; its parents are made.
+        record: What the network is.
+        weights: Its parameters and buffers by name.
+        training: What a resumed run needs (see ``tree.py`` for what it may hold).
+
+    Raises:
+        CheckpointError: Something in the record or the tree cannot be kept exactly, or ``path``
+            is something else than a checkpoint.
+    """
+    if path.is_symlink() or (path.exists() and not (path / MANIFEST).is_file()):
+        raise CheckpointError(f"{path} exists and is not a checkpoint; it is not overwritten")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        shutil.rmtree(leftover)
+    temporary = _hidden(path)
+    temporary.mkdir()
+    try:
+        _write_files(temporary, record, weights, training)
+        _replace(path, temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def point(link: Path, target: Path) -> None:
+    """Let ``link`` name ``target`` from one moment to the next, by a relative symbolic link.
+
+    Raises:
+        CheckpointError: ``link`` exists and is not a link.
+    """
+    if link.exists() and not link.is_symlink():
+        raise CheckpointError(f"{link} exists and is not a link; move it away")
+    temporary = _hidden(link)
+    temporary.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+    temporary.replace(link)
+    _sync(link.parent)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove a checkpoint, so that it is whole or gone at every moment.
+
+    Raises:
+        CheckpointError: There is something else at ``path``.
+    """
+    if path.is_symlink() or not (path / MANIFEST).is_file():
+        raise CheckpointError(f"{path} is not a checkpoint; it is not removed")
+    temporary = _hidden(path)
+    path.rename(temporary)
+    shutil.rmtree(temporary)
+
+
+def _write_files(
+    folder: Path,
+    record: ModelRecord,
+    weights: Mapping[str, Tensor],
+    training: Mapping[str, Any] | None,
+) -> None:
+    names: list[FileName] = ["model.json", "model.safetensors"]
+    _write(folder / "model.json", _to_json(_dump(record), indent=2))
+    _write_tensors(folder / "model.safetensors", plain_tensors(weights))
+    if training is not None:
+        names += ["training.json", "training.safetensors"]
+        encoded, tensors = flatten(dict(training))
+        _write(folder / "training.json", _to_json(encoded))
+        _write_tensors(folder / "training.safetensors", tensors)
+    _write(folder / MANIFEST, make_manifest(folder, names).render())
+    _sync(folder)
+
+
+def _dump(record: ModelRecord) -> dict[str, Any]:
+    dumped = record.model_dump(mode="json")
+    if ModelRecord.model_validate(dumped) != record:
+        raise CheckpointError(
+            "the model's record does not survive JSON; its experiment must be plain JSON values "
+            "and its label statistics finite"
+        )
+    return dumped
+
+
+def _to_json(value: Any, indent: int | None = None) -> bytes:
+    try:
+        return (json.dumps(value, indent=indent, allow_nan=False) + "\n").encode()
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"the checkpoint cannot be written as JSON: {error}") from error
+
+
+def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    save_file(tensors, path)
+    _sync(path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    _sync(path)
+
+
+def _replace(path: Path, temporary: Path) -> None:
+    """Give a whole checkpoint its name; an older one of that name steps aside for it."""
+    if path.exists():
+        aside = _hidden(path)
+        path.rename(aside)
+        temporary.rename(path)
+        shutil.rmtree(aside)
+    else:
+        temporary.rename(path)
+    _sync(path.parent)
+
+
+def _hidden(path: Path) -> Path:
+    return path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content, or a directory's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
