@@ -10,13 +10,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem
 
 from graphium.graphs.mol_block import MolBlock, RowStatus
 from graphium.molecules.getters import properties_of_chunk
 from graphium.molecules.hashes import hash_chunk
-from graphium.molecules.identity import largest_fragment
+from graphium.molecules.identity import canonical_ranks, largest_fragment
 from graphium.molecules.parse import parse_smiles
+
+_NO_RANKS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,6 @@ def featurize_chunk(smiles: Sequence[str | None]) -> FeaturizedChunk:
         bond_table=properties.bond_table,
         join_hash=join_hash,
         split_hash=split_hash,
-        atom_rank=_canonical_ranks(mols),
+        atom_rank=np.concatenate([_NO_RANKS, *map(canonical_ranks, mols)]).astype(np.uint16),
     )
     return FeaturizedChunk(block, status, np.flatnonzero(status == RowStatus.OK))
-
-
-def _canonical_ranks(mols: Sequence[Chem.Mol]) -> NDArray[np.uint16]:
-    """Return the canonical rank of each atom; equal for corresponding atoms of equal molecules."""
-    ranks = [np.array(Chem.CanonicalRankAtoms(mol, includeAtomMaps=False)) for mol in mols]
-    return np.concatenate([np.zeros(0, np.int64), *ranks]).astype(np.uint16)

@@ -5,6 +5,8 @@ when their **split key** is equal. ``hashes.py`` proposes candidates at a fracti
 equal keys always have equal hashes.
 """
 
+import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
 from graphium.errors import DataError
@@ -18,10 +20,7 @@ def join_key(smiles: str) -> str:
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
     """
-    mol = Chem.Mol(_accepted(smiles))
-    for atom in mol.GetAtoms():
-        atom.SetAtomMapNum(0)
-    return Chem.MolToSmiles(mol)
+    return Chem.MolToSmiles(_without_maps(accepted_mol(smiles)))
 
 
 def split_key(smiles: str) -> str:
@@ -30,7 +29,16 @@ def split_key(smiles: str) -> str:
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
     """
-    return largest_fragment(_accepted(smiles))[0]
+    return largest_fragment(accepted_mol(smiles))[0]
+
+
+def canonical_ranks(mol: Chem.Mol) -> NDArray[np.int64]:
+    """Return the canonical rank of each atom, a permutation of 0..n-1.
+
+    Atoms of equal rank correspond in any two molecules of equal join key (up to symmetry).
+    """
+    # RDKit's includeAtomMaps=False still lets the map of a dummy atom change the ranks.
+    return np.array(Chem.CanonicalRankAtoms(_without_maps(mol)), np.int64)
 
 
 def largest_fragment(mol: Chem.Mol) -> tuple[str, tuple[int, ...]]:
@@ -42,14 +50,14 @@ def largest_fragment(mol: Chem.Mol) -> tuple[str, tuple[int, ...]]:
     fragments = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False, fragsMolAtomMapping=atoms)
     most = max(fragment.GetNumHeavyAtoms() for fragment in fragments)
     return min(
-        (_connectivity(fragment), members)
+        (Chem.MolToSmiles(plain_graph(fragment)), members)
         for fragment, members in zip(fragments, atoms, strict=True)
         if fragment.GetNumHeavyAtoms() == most
     )
 
 
-def _connectivity(mol: Chem.Mol) -> str:
-    """Return the canonical SMILES without stereo, isotopes and atom maps.
+def plain_graph(mol: Chem.Mol) -> Chem.Mol:
+    """Return a copy without stereo, isotopes and atom maps.
 
     Labelled hydrogens, and those that only stereo made atoms of the graph, are folded into their
     heavy atoms, so that deuterated forms keep company with their parent.
@@ -60,11 +68,29 @@ def _connectivity(mol: Chem.Mol) -> str:
         atom.SetIsotope(0)
         atom.SetAtomMapNum(0)
     with rdBase.BlockLogs():
-        return Chem.MolToSmiles(Chem.RemoveHs(plain, sanitize=False))
+        return Chem.RemoveHs(plain, sanitize=False)
 
 
-def _accepted(smiles: str) -> Chem.Mol:
+def accepted_mol(smiles: str) -> Chem.Mol:
+    """Return the molecule of a SMILES that must be good.
+
+    Raises:
+        DataError: It is not.
+    """
     mol = parse_smiles(smiles)
     if isinstance(mol, RowStatus):
-        raise DataError(f"no molecule can be made of '{smiles}' ({mol.name.lower()})")
+        raise DataError(
+            f"no molecule can be made of '{smiles}' ({mol.name.lower()}); a store or a prediction "
+            "lists such rows as rejects, so leave them out here"
+        )
     return mol
+
+
+def _without_maps(mol: Chem.Mol) -> Chem.Mol:
+    """Return ``mol``, or a copy without atom maps if it has any."""
+    if not any(atom.GetAtomMapNum() for atom in mol.GetAtoms()):
+        return mol
+    copy = Chem.Mol(mol)
+    for atom in copy.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return copy

@@ -1,0 +1,29 @@
+"""Scaffolds: the ring systems of a molecule and what links them (Bemis and Murcko 1996)."""
+
+from rdkit import Chem
+
+from graphium.molecules.identity import accepted_mol, largest_fragment, plain_graph
+
+
+def scaffold_smiles(smiles: str) -> str:
+    """Return the canonical SMILES of the scaffold, empty for a molecule without rings.
+
+    It is the scaffold of the part that the split key speaks of (largest fragment, no stereo, no
+    isotopes), so that molecules of equal split key have equal scaffolds. Atoms double-bonded to
+    the scaffold belong to it.
+
+    Raises:
+        DataError: The SMILES is not accepted by ``parse_smiles``.
+    """
+    mol = accepted_mol(smiles)
+    fragment = mol
+    if "." in smiles:
+        _, members = largest_fragment(mol)
+        fragments = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
+        numbers = Chem.GetMolFrags(mol)
+        fragment = fragments[numbers.index(members)]
+    graph = plain_graph(fragment)
+    Chem.FastFindRings(graph)
+    scaffold = Chem.MurckoDecompose(graph)
+    scaffold.UpdatePropertyCache(strict=False)
+    return Chem.MolToSmiles(scaffold)
