@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -49,12 +50,7 @@ def build_manifest(
         },
         arrays={name: _manifest_array(name, records) for name in records[0].arrays},
     )
-    return manifest.model_copy(update={"sha256": manifest_sha256(manifest)})
-
-
-def manifest_sha256(manifest: Manifest) -> str:
-    """Return the digest that ``manifest.sha256`` must have."""
-    return json_sha256(manifest.model_dump(mode="json", exclude={"sha256"}))
+    return Manifest.model_validate(sign(manifest.model_dump(mode="json")))
 
 
 def write_manifest(store: Path, manifest: Manifest, writer: str) -> None:
@@ -75,27 +71,55 @@ def read_manifest(store: Path) -> Manifest:
             f"The store {store} {state} (it has no {MANIFEST}); run `graphium data prepare`."
         )
     try:
+        return Manifest.model_validate(read_signed_json(path, FORMAT, FORMAT_VERSION))
+    except ValidationError as error:
+        raise StoreError(f"{path} is damaged: {describe_errors(error)}.") from error
+
+
+def sign(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content with the SHA-256 of its canonical JSON as ``sha256``."""
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return {**rest, "sha256": json_sha256(rest)}
+
+
+def read_signed_json(path: Path, file_format: str, version: int) -> dict[str, Any]:
+    """Read a manifest that ``sign`` signed.
+
+    Raises:
+        StoreError: If it is not JSON, of another format or version, or was changed.
+    """
+    try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
         raise StoreError(f"{path} is damaged: it is not JSON ({error}).") from error
-    _check_format(path, content)
-    try:
-        manifest = Manifest.model_validate(content)
-    except ValidationError as error:
-        raise StoreError(f"{path} is damaged: {describe_errors(error)}.") from error
-    if manifest.sha256 != manifest_sha256(manifest):
-        raise StoreError(f"{path} was changed after it was written: its own SHA-256 does not fit.")
-    return manifest
-
-
-def _check_format(path: Path, content: object) -> None:
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise StoreError(f"{path} is not the manifest of a graphium store.")
-    if content.get("format_version") != FORMAT_VERSION:
+    if not isinstance(content, dict) or content.get("format") != file_format:
+        raise StoreError(f"{path} is damaged: it is no manifest of format {file_format}.")
+    if content.get("format_version") != version:
         raise StoreError(
             f"{path} has format version {content.get('format_version')}; this graphium reads "
-            f"version {FORMAT_VERSION}. Prepare the table again, or use another graphium."
+            f"version {version}. Prepare the table again, or use another graphium."
         )
+    if content != sign(content):
+        raise StoreError(f"{path} was changed after it was written: its own SHA-256 does not fit.")
+    return content
+
+
+def check_file(path: Path, record: FileRecord) -> None:
+    """Check that a file exists with its size; small ones without checksums of their own wholly.
+
+    Raises:
+        StoreError: If not; the message names the file.
+    """
+    if not path.is_file():
+        raise StoreError(f"The store is damaged: {path} is missing. {_REMEDY}")
+    size = path.stat().st_size
+    if size != record.size:
+        raise StoreError(
+            f"The store is damaged: {path} has {size} bytes, not {record.size}. {_REMEDY}"
+        )
+    # Shards carry checksums that are compared when they are read; metadata do not.
+    if path.suffix == ".json" and file_sha256(path) != record.sha256:
+        raise StoreError(f"The store is damaged: {path} was changed. {_REMEDY}")
 
 
 def _file_record(path: Path) -> FileRecord:
@@ -111,3 +135,9 @@ def _manifest_array(name: str, records: Sequence[SegmentRecord]) -> ManifestArra
             file.size for path, file in record.files.items() if path.startswith(f"{name}/")
         )
     return ManifestArray(bytes=stored, sha256=digest.hexdigest())
+
+
+_REMEDY = (
+    "`graphium data verify` names every damaged file; remove the store's folder and prepare the "
+    "table again."
+)

@@ -74,11 +74,18 @@ def _lock_path(store: Path, name: str) -> Path:
 def _remove_unfinished(store: Path, name: str) -> None:
     for folder in (store, store / COMMITS):
         for path in folder.glob(f"{TEMPORARY}{name}-*"):
-            path.unlink(missing_ok=True)
+            _remove(path)
     for path in (store / SEGMENTS).glob(f"*-{name}"):
         record = store / COMMITS / f"{path.name.split('-')[0]}.json"
         if not (record.is_file() and f'"{SEGMENTS}/{path.name}"' in record.read_text("utf-8")):
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -22,13 +22,14 @@ from graphium.config.experiment import Experiment
 from graphium.errors import DataError, StoreError
 from graphium.labels.table import Table
 from graphium.store.files import canonical_json, create_once, write_atomic
+from graphium.store.keys import build_keys_with, keys_path
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS, SEGMENTS
 from graphium.store.manifest import build_manifest, read_manifest, write_manifest
 from graphium.store.owner import own_name, remove_dead_writers
 from graphium.store.planning import check_declared, load_plan, make_plan
 from graphium.store.pool import Job, WorkerPool
 from graphium.store.progress import progress_bar
-from graphium.store.read import read_rejects
+from graphium.store.read import open_store, read_rejects
 from graphium.store.records import Plan, SegmentRecord, describe_errors
 from graphium.store.source import Source, content_key, find_source
 
@@ -90,19 +91,32 @@ def prepare_experiment(
         StoreError: If a store cannot be written or is damaged.
     """
     with WorkerPool(workers) as pool:
-        return {
+        paths = {
             name: _prepare(name, dataset, root, pool, progress, None)
             for name, dataset in experiment.datasets.items()
         }
+        stores = [open_store(path) for path in paths.values()]
+        build_keys_with(pool, stores, root, scaffolds=_needs_scaffolds(experiment))
+        return paths
 
 
 def missing(experiment: Experiment, root: Path) -> list[str]:
     """Return what must be prepared before the experiment can run, in words; often nothing."""
-    return [
-        f"dataset '{name}' ({dataset.table})"
-        for name, dataset in experiment.datasets.items()
-        if not (store_path(dataset, root) / MANIFEST).is_file()
+    paths = {name: store_path(dataset, root) for name, dataset in experiment.datasets.items()}
+    absent = [
+        f"dataset '{name}' ({experiment.datasets[name].table})"
+        for name, path in paths.items()
+        if not (path / MANIFEST).is_file()
     ]
+    if absent:
+        return absent
+    contents = [read_manifest(path).content for path in paths.values()]
+    index = keys_path(contents, root, scaffolds=_needs_scaffolds(experiment))
+    return [] if (index / MANIFEST).is_file() else ["the key index of its datasets"]
+
+
+def _needs_scaffolds(experiment: Experiment) -> bool:
+    return any(one.split.kind == "scaffold" for one in experiment.datasets.values())
 
 
 def _store_path(dataset: DatasetConfig, source: Source, root: Path) -> Path:

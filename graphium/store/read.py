@@ -19,9 +19,8 @@ from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
 from graphium.labels.table import did_you_mean, shorten
 from graphium.store.arrays import read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
-from graphium.store.files import file_sha256
-from graphium.store.manifest import read_manifest
-from graphium.store.records import FileRecord, Manifest, SegmentRecord
+from graphium.store.manifest import check_file, read_manifest
+from graphium.store.records import Manifest, SegmentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,10 @@ def open_store(path: Path) -> "Store":
     """
     manifest = read_manifest(path)
     for name, record in manifest.files.items():
-        _check_file(path / name, record)
+        check_file(path / name, record)
     for segment in manifest.segments:
         for name, record in segment.files.items():
-            _check_file(path / segment.folder / name, record)
+            check_file(path / segment.folder / name, record)
     return Store(path, manifest)
 
 
@@ -267,19 +266,6 @@ class Store:
         return read
 
 
-def _check_file(path: Path, record: FileRecord) -> None:
-    if not path.is_file():
-        raise StoreError(f"The store is damaged: {path} is missing. {_REMEDY}")
-    size = path.stat().st_size
-    if size != record.size:
-        raise StoreError(
-            f"The store is damaged: {path} has {size} bytes, not {record.size}. {_REMEDY}"
-        )
-    # Shards carry checksums that are compared when they are read; the small files do not.
-    if path.suffix == ".json" and file_sha256(path) != record.sha256:
-        raise StoreError(f"The store is damaged: {path} was changed. {_REMEDY}")
-
-
 def _read_strings(folder: Path, lengths: str, content: str) -> list[str]:
     return unpack_strings(read_array(folder, lengths), read_array(folder, content))
 
@@ -289,9 +275,3 @@ def _read_text(folder: Path, column: str) -> list[str | None]:
     position = attributes["columns"].index(column)
     strings = [None, *attributes["strings"][position]]
     return [strings[code] for code in read_array(folder, "text_code")[:, position].tolist()]
-
-
-_REMEDY = (
-    "`graphium data verify` names every damaged file; remove the store's folder and prepare the "
-    "table again."
-)

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 
 from graphium.config.base import Section
 from graphium.config.data import ComputedLabel, Level
+from graphium.store.files import json_sha256
 from graphium.store.layout import FORMAT_VERSION
 
 
@@ -147,6 +148,11 @@ class Manifest(Section):
     arrays: dict[str, ManifestArray]
     sha256: str = Field(default="")
     """SHA-256 of the canonical JSON of everything else here."""
+
+    @property
+    def content(self) -> str:
+        """Digest of all arrays: equal for equal content, whoever wrote it."""
+        return json_sha256({name: array.sha256 for name, array in self.arrays.items()})
 
 
 def describe_errors(error: ValidationError) -> str:

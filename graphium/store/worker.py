@@ -61,7 +61,7 @@ def _do(job: dict[str, Any], rows: pa.Table, report: Report) -> Any:
         case "sizes":
             return _count_atoms_and_bonds(rows, report)
         case "keys":
-            return _make_keys(job["key"], rows, report)
+            return {"number": job["number"], "keys": _make_keys(job["key"], rows, report)}
         case _:
             raise AssertionError(job["kind"])
 
