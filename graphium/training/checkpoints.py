@@ -71,7 +71,7 @@ class CheckpointKeeper(Callback):
     def _write(self, trainer: pl.Trainer, *, is_best: bool = False) -> None:
         self._last_step = trainer.global_step
         target = self._folder / f"step-{trainer.global_step:08d}"
-        trainer.save_checkpoint(target)
+        trainer.save_checkpoint(target, weights_only=False)
         if not trainer.is_global_zero:
             return
         point(self._folder / "last", target)

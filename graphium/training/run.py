@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import time
+import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -74,6 +75,7 @@ def train(
         KeyboardInterrupt: The user stopped the run; the last checkpoint is complete.
     """
     started = time.perf_counter()
+    _quiet_lightning()
     if experiment.trainer.threads is not None:
         torch.set_num_threads(experiment.trainer.threads)
     mix = open_mix(experiment, store_root)
@@ -193,6 +195,13 @@ def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) 
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
+
+
+def _quiet_lightning() -> None:
+    """Leave the words to us: its notes speak of things that this loop decides."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", r".*LeafSpec.*is deprecated")  # torch to Lightning
+    warnings.filterwarnings("ignore", r".*does not have many workers.*")  # collate is a few slices
 
 
 def _trackers(experiment: Experiment, run_dir: Path, step: int) -> list[Tracker]:
