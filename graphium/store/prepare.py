@@ -25,7 +25,7 @@ from graphium.store.files import canonical_json, create_once, write_atomic
 from graphium.store.keys import build_keys_with, keys_path
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS, SEGMENTS
 from graphium.store.manifest import build_manifest, read_manifest, write_manifest
-from graphium.store.owner import own_name, remove_dead_writers
+from graphium.store.owner import own_name, remove_dead_writers, remove_if_empty
 from graphium.store.planning import check_declared, load_plan, make_plan
 from graphium.store.pool import Job, WorkerPool
 from graphium.store.progress import progress_bar
@@ -139,11 +139,16 @@ def _prepare(
     for folder in (store, store / COMMITS, store / SEGMENTS):
         folder.mkdir(parents=True, exist_ok=True)
     remove_dead_writers(store)
-    with own_name(store) as writer:
-        plan = _agree_on_plan(dataset, source, pool, segment_rows, store, writer)
-        check_declared(name, dataset, plan)
-        _write_segments(name, source.open(), plan, store, writer, pool, progress)
-        _finish(name, plan, store, writer)
+    try:
+        with own_name(store) as writer:
+            plan = _agree_on_plan(dataset, source, pool, segment_rows, store, writer)
+            check_declared(name, dataset, plan)
+            _write_segments(name, source.open(), plan, store, writer, pool, progress)
+            _finish(name, plan, store, writer)
+    finally:
+        if not (store / PLAN).exists():  # a table that cannot be used leaves no empty folders
+            for folder in (store / COMMITS, store / SEGMENTS, store):
+                remove_if_empty(folder)
     return store
 
 
