@@ -13,20 +13,21 @@ from graphium.labels.splits import PARTS
 
 
 def describe_tasks(
-    tasks: Mapping[str, TaskData], part: NDArray[np.uint8]
+    tasks: Mapping[str, TaskData], part: NDArray[np.uint8], *, need_training: bool = True
 ) -> tuple[dict[str, TaskReport], list[str]]:
     """Count labels by task, part and column.
 
     Args:
         tasks: All tasks.
         part: [M] part of each molecule.
+        need_training: Refuse a task without a training label.
 
     Returns:
         The counts, and a warning for each part that has no labels of a task or of a column, or
         lacks one of its classes.
 
     Raises:
-        DataError: A task has no training label at all.
+        DataError: ``need_training``, and a task has no training label at all.
     """
     reports: dict[str, TaskReport] = {}
     warnings: list[str] = []
@@ -36,7 +37,7 @@ def describe_tasks(
             molecules={p: int((part[task.molecule] == i).sum()) for i, p in enumerate(PARTS)},
             labels=counts,
         )
-        if not any(counts["train"].values()):
+        if need_training and not any(counts["train"].values()):
             raise DataError(_without_labels(task, reports[name]))
         for number, p in enumerate(PARTS):
             warnings += _part_warnings(

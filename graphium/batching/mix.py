@@ -1,17 +1,29 @@
 """Datasets trained together: distinct molecules, their labels by task, and who is held out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.batching.pack import PackedGraphs
+from graphium.batching.columns import Dataset, build_spec, read_labels, read_weights
+from graphium.batching.division import Division, divide
+from graphium.batching.join import Join, JoinedLabels, join_labels, join_rows
+from graphium.batching.pack import PackedGraphs, pack_block
 from graphium.batching.report import MixReport
+from graphium.batching.summary import summarize
 from graphium.batching.task_data import TaskData
 from graphium.config.data import Part
+from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
+from graphium.errors import DataError
+from graphium.graphs.mol_block import offsets
 from graphium.labels.splits import PARTS, UNUSED
+from graphium.store.blocks import merge_blocks, select_molecules
+from graphium.store.keys import load_keys
+from graphium.store.prepare import store_path
+from graphium.store.read import LabelTable, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +79,125 @@ class Mix:
             part[used] = self.part[source.molecule[used]]
             out[name] = {p: source.row[part == i].tolist() for i, p in enumerate(PARTS)}
         return out
+
+
+def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | None = None) -> Mix:
+    """Open the prepared stores of an experiment and join them into one mix.
+
+    Args:
+        experiment: Datasets, tasks and features.
+        root: Folder of all stores, usually ``store.prepare.cache_root()``.
+        specs: Tasks of a trained model, whose label statistics are kept instead of being computed;
+            labels in train are then not required.
+
+    Raises:
+        StoreError: A store or the key index is absent or damaged.
+        DataError: A column, a label, a weight or a split cannot be used as the experiment asks, or
+            a task has no label in train.
+    """
+    datasets = []
+    for name, config in experiment.datasets.items():
+        store = open_store(store_path(config, root))
+        datasets.append(Dataset(name, config, store, store.source_rows()))
+    keys = load_keys([dataset.store for dataset in datasets], root)
+    block = merge_blocks([dataset.store.graphs() for dataset in datasets])
+    starts = offsets(np.array([dataset.store.num_molecules for dataset in datasets]))
+
+    resolved = _resolve_specs(experiment, datasets, specs)
+    of_dataset = {dataset.name: i for i, dataset in enumerate(datasets)}
+    tables = {s.name: read_labels(datasets[of_dataset[s.dataset]], s) for s in resolved}
+    first_row = {s.name: int(starts[of_dataset[s.dataset]]) for s in resolved}
+
+    division = divide(datasets, keys, block.split_hash)
+    has_label, has_atom_label = _labelled_rows(block.num_molecules, tables, first_row)
+    used = has_label & (division.part != UNUSED)
+    join = join_rows(block, keys.molecule, used, has_atom_label)
+    joined = {
+        spec.name: join_labels(
+            join,
+            spec,
+            tables[spec.name],
+            first_row=first_row[spec.name],
+            weight=read_weights(datasets[of_dataset[spec.dataset]]),
+            source_row=datasets[of_dataset[spec.dataset]].source_row,
+        )
+        for spec in resolved
+    }
+    return _assemble(experiment, datasets, division, join, joined, fitted=specs is not None)
+
+
+def _resolve_specs(
+    experiment: Experiment, datasets: Sequence[Dataset], given: Sequence[TaskSpec] | None
+) -> list[TaskSpec]:
+    by_name = {dataset.name: dataset for dataset in datasets}
+    specs = [
+        build_spec(by_name[task.dataset], name, task) for name, task in experiment.tasks.items()
+    ]
+    if given is None:
+        return specs
+    known = {spec.name: spec for spec in given}
+    out = []
+    for spec in specs:
+        model = known.get(spec.name)
+        if model is None or (model.level, model.labels, model.width) != (
+            spec.level,
+            spec.labels,
+            spec.width,
+        ):
+            raise DataError(
+                f"task '{spec.name}' of the experiment is not one that the model has learned: it "
+                f"needs equal level, labels and classes; the model has {', '.join(known)}"
+            )
+        out.append(spec.model_copy(update={"mean": model.mean, "std": model.std}))
+    return out
+
+
+def _labelled_rows(
+    num_rows: int, tables: Mapping[str, LabelTable], first_row: Mapping[str, int]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which of all rows have a label of any task, and which one of an atom or a bond."""
+    labelled, atom_labelled = np.zeros((2, num_rows), bool)
+    for name, table in tables.items():
+        labelled[first_row[name] + table.rows] = True
+        if table.level != "graph":
+            atom_labelled[first_row[name] + table.rows] = True
+    return labelled, atom_labelled
+
+
+def _assemble(
+    experiment: Experiment,
+    datasets: Sequence[Dataset],
+    division: Division,
+    join: Join,
+    joined: Mapping[str, JoinedLabels],
+    *,
+    fitted: bool,
+) -> Mix:
+    part = division.part[join.taken_from]
+    tasks = {name: labels.task for name, labels in joined.items()}
+    if not fitted:
+        for name, task in tasks.items():
+            if experiment.tasks[name].is_normalized:
+                tasks[name] = task.normalized(part)
+    report = summarize(datasets, division, join, joined, part, need_training=not fitted)
+    starts = division.starts
+    dataset = np.searchsorted(starts, join.taken_from, side="right") - 1
+    rows = np.concatenate([one.source_row for one in datasets])
+
+    def read_smiles() -> list[str]:
+        smiles = [text for one in datasets for text in one.store.smiles()]
+        return [smiles[row] for row in join.taken_from.tolist()]
+
+    return Mix(
+        graphs=pack_block(select_molecules(join.block, join.taken_from), experiment.features),
+        tasks=tasks,
+        part=part,
+        dataset=dataset.astype(np.int16),
+        source_row=rows[join.taken_from],
+        sources={
+            one.name: SourceRows(one.source_row, join.molecule[starts[i] : starts[i + 1]])
+            for i, one in enumerate(datasets)
+        },
+        report=report,
+        read_smiles=read_smiles,
+    )

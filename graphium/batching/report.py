@@ -29,8 +29,10 @@ class DatasetReport(Section):
     """Rows without a usable molecule."""
     unassigned: int
     """Molecules that the split puts in no part; they are not used."""
+    unlabelled: int
+    """Molecules of a part without a label of any task; they are not used."""
     parts: dict[Part, int]
-    """Rows with a molecule in each part."""
+    """Rows that are used in each part."""
 
 
 class TaskReport(Section):
@@ -53,8 +55,6 @@ class MixReport(Section):
 
     molecules: dict[Part, int]
     """Distinct molecules with at least one label."""
-    unlabelled: int = 0
-    """Distinct molecules that no task has a label for; they are not used."""
     datasets: dict[str, DatasetReport]
     """By dataset."""
     shared: dict[str, int] = Field(default_factory=dict)
@@ -70,10 +70,6 @@ class MixReport(Section):
         """Return the report as short lines of text."""
         lines = [_dataset_line(name, dataset) for name, dataset in self.datasets.items()]
         lines.append(f"mix: {_counts(self.molecules)} distinct molecules")
-        if self.unlabelled:
-            lines.append(
-                f"  {self.unlabelled:,} molecules have no label of any task and are left out"
-            )
         lines += [f"  {count:,} molecules are in {names}" for names, count in self.shared.items()]
         lines += [
             f"  {move.count:,} rows of {move.dataset} went from {move.origin} to {move.target}, "
@@ -95,6 +91,8 @@ def _dataset_line(name: str, dataset: DatasetReport) -> str:
         line += f", {dataset.rejected:,} without a usable molecule"
     if dataset.unassigned:
         line += f", {dataset.unassigned:,} in no part"
+    if dataset.unlabelled:
+        line += f", {dataset.unlabelled:,} without a label"
     return line
 
 

@@ -51,7 +51,8 @@ class SplitMolecules:
     group_hash: NDArray[np.uint64]
     """[S] hash of what the molecule is; equal for molecules that must stay together."""
     scaffold: NDArray[np.uint64] | None = None
-    """[S] hash of the Bemis-Murcko scaffold, 0 for acyclic molecules; for scaffold splits only."""
+    """[S] hash of the Bemis-Murcko scaffold, of the molecule itself where it has no ring; for
+    scaffold splits only."""
 
 
 def assign_parts(
@@ -74,7 +75,8 @@ def assign_parts(
             order = seeded_hash((split.seed,), molecules.group_hash)
             return _deal(molecules.group_hash, order, split.fractions, largest_first=False)
         case ScaffoldSplitConfig():
-            groups = _scaffold_groups(molecules)
+            groups = molecules.scaffold
+            assert groups is not None, "scaffolds are computed when a split asks for them"
             order = seeded_hash((split.seed,), groups)
             return _deal(groups, order, split.fractions, largest_first=True)
         case ColumnSplitConfig():
@@ -121,12 +123,6 @@ def _deal(
     bounds = np.cumsum(fractions[:2]) / np.sum(fractions) - 1e-9
     part = np.searchsorted(bounds, middle / max(len(groups), 1), side="right")
     return part.astype(np.uint8)[member]
-
-
-def _scaffold_groups(molecules: SplitMolecules) -> NDArray[np.uint64]:
-    assert molecules.scaffold is not None, "scaffolds are computed when a split asks for them"
-    acyclic = molecules.scaffold == 0
-    return np.where(acyclic, molecules.group_hash, molecules.scaffold)
 
 
 def _from_column(

@@ -117,7 +117,11 @@ def toy_mix(seed: int = 0, experiment: Experiment | None = None) -> Mix:
         sources={"toy": SourceRows(rows, rows)},
         report=MixReport(
             molecules=counts,
-            datasets={"toy": DatasetReport(rows=len(rows), rejected=0, unassigned=0, parts=counts)},
+            datasets={
+                "toy": DatasetReport(
+                    rows=len(rows), rejected=0, unassigned=0, unlabelled=0, parts=counts
+                )
+            },
             tasks=reports,
             warnings=warnings,
         ),

@@ -1,0 +1,91 @@
+"""Carries labels of atoms and bonds from one SMILES of a molecule to another one of it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
+from graphium.graphs.properties import ATOM_PROPERTIES
+
+_ATOMIC_NUMBER = ATOM_PROPERTIES.index("atomic_number")
+
+
+def align_pieces(
+    block: MolBlock, rows: NDArray[np.int64], targets: NDArray[np.int64], *, of_bonds: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Say which atom (or bond) of each row is which one of its target.
+
+    Atoms with the same canonical rank correspond. A row is aligned only if then all elements agree
+    and every bond of the one is a bond of the other.
+
+    Args:
+        block: All molecules.
+        rows: [R] molecules whose labels are to be carried over...
+        targets: [R] ...to the atom order of these molecules.
+        of_bonds: Align bonds instead of atoms.
+
+    Returns:
+        [R] whether the row is aligned, and for each row in turn the position inside the row's
+        molecule of each atom (bond), in the target's order. Meaningless where not aligned.
+    """
+    lengths = (block.num_bonds if of_bonds else block.num_atoms)[rows].astype(np.int64)
+    starts = offsets(lengths)
+    inner = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)  # as if nothing moved
+    aligned = (block.num_atoms[rows] == block.num_atoms[targets]) & (
+        block.num_bonds[rows] == block.num_bonds[targets]
+    )
+    moved = np.flatnonzero(aligned & (rows != targets))
+    match, atoms, bonds = _match(block, rows[moved], targets[moved])
+    aligned[moved] = match
+    inner[ragged_index(starts[moved], lengths[moved])] = bonds if of_bonds else atoms
+    return aligned, inner
+
+
+def _match(
+    block: MolBlock, rows: NDArray[np.int64], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Match molecules of equal sizes: [R] success, and positions of all atoms and of all bonds."""
+    num_atoms, num_bonds = block.num_atoms[rows], block.num_bonds[rows]
+    first_atom, first_bond = offsets(num_atoms), offsets(num_bonds)
+    piece_of_atom = np.repeat(np.arange(len(rows)), num_atoms)
+    piece_of_bond = np.repeat(np.arange(len(rows)), num_bonds)
+
+    rank, number = _ranks_and_elements(block, rows)
+    target_rank, target_number = _ranks_and_elements(block, targets)
+    atom_of_rank = np.empty(len(rank), np.int64)
+    atom_of_rank[first_atom[piece_of_atom] + rank] = (
+        np.arange(len(rank)) - first_atom[piece_of_atom]
+    )
+    atoms = atom_of_rank[first_atom[piece_of_atom] + target_rank]
+    wrong = number[first_atom[piece_of_atom] + atoms] != target_number
+    mismatches = np.bincount(piece_of_atom, wrong, minlength=len(rows))
+
+    key = _bond_keys(block, rows, rank, first_atom, piece_of_bond)
+    target_key = _bond_keys(block, targets, target_rank, first_atom, piece_of_bond)
+    by_key, by_target_key = np.argsort(key, kind="stable"), np.argsort(target_key, kind="stable")
+    bonds = np.empty(len(key), np.int64)
+    bonds[by_target_key] = by_key - first_bond[piece_of_bond]
+    wrong = key[by_key] != target_key[by_target_key]
+    mismatches += np.bincount(piece_of_bond, wrong, minlength=len(rows))
+    return mismatches == 0, atoms, bonds
+
+
+def _ranks_and_elements(
+    block: MolBlock, molecules: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    atoms = ragged_index(block.atom_offsets()[molecules], block.num_atoms[molecules])
+    numbers = block.atom_table[:, _ATOMIC_NUMBER][block.atom_code[atoms]]
+    return block.atom_rank[atoms].astype(np.int64), numbers
+
+
+def _bond_keys(
+    block: MolBlock,
+    molecules: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    first_atom: NDArray[np.int64],
+    piece: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return one number for each bond, equal for bonds of the same piece with equal end ranks."""
+    bonds = ragged_index(block.bond_offsets()[molecules], block.num_bonds[molecules])
+    ends = np.sort(rank[first_atom[piece][:, None] + block.bond_ends[bonds]], axis=1)
+    keys: NDArray[np.int64] = (piece << 32) | (ends[:, 0] << 16) | ends[:, 1]
+    return keys

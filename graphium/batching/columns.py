@@ -1,0 +1,221 @@
+"""From a task's label names to columns of a store, checked numbers and a ``TaskSpec``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.config.data import DatasetConfig, Level
+from graphium.config.tasks import TaskConfig, TaskSpec
+from graphium.errors import DataError
+from graphium.labels.table import did_you_mean, shorten
+from graphium.store.read import LabelColumn, LabelTable, Store
+
+_MEANING: Mapping[Level, str] = {"graph": "molecules", "node": "atoms", "edge": "bonds"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One dataset of a mix with its open store."""
+
+    name: str
+    config: DatasetConfig
+    store: Store
+    source_row: NDArray[np.int64]
+    """[S] row of the table of each molecule of the store."""
+
+    def where(self, molecule: int) -> str:
+        """Return words for the row of one molecule."""
+        return f"dataset '{self.name}', row {self.source_row[molecule]}"
+
+
+def build_spec(dataset: Dataset, name: str, task: TaskConfig) -> TaskSpec:
+    """Resolve the label columns and classes of a task; label statistics come later.
+
+    Raises:
+        DataError: A column does not exist, is of another level, or is text without categories.
+    """
+    columns = _resolve(dataset, name, task)
+    units = {column.unit for column in columns}
+    class_names, num_classes = _classes(dataset, name, task, [column.name for column in columns])
+    return TaskSpec(
+        name=name,
+        dataset=dataset.name,
+        level=task.level,
+        labels=[column.name for column in columns],
+        loss=task.loss,
+        num_classes=num_classes,
+        class_names=class_names,
+        metrics=task.reported_metrics,
+        weight=task.weight,
+        unit=task.unit or (units.pop() if len(units) == 1 else None),
+    )
+
+
+def read_labels(dataset: Dataset, spec: TaskSpec) -> LabelTable:
+    """Read the labels of a task; text becomes the position of its class.
+
+    Raises:
+        DataError: A label is not what the loss needs: 0/1 (bce) or 0..C-1 (ce).
+    """
+    categories = dataset.config.categories
+    text = [label for label in spec.labels if label in categories]
+    if not text:
+        table = dataset.store.labels(spec.labels)
+    else:
+        values = np.full((dataset.store.num_molecules, len(spec.labels)), np.nan, np.float32)
+        numbers = [label for label in spec.labels if label not in categories]
+        if numbers:
+            found = dataset.store.labels(numbers)
+            places = np.array([spec.labels.index(label) for label in numbers])
+            values[found.rows[:, None], places] = found.values
+        for label in text:
+            values[:, spec.labels.index(label)] = _class_positions(dataset, label)
+        rows = np.flatnonzero(~np.isnan(values).all(1))
+        table = LabelTable("graph", rows, values[rows])
+    if spec.loss in ("bce", "ce"):
+        _check_classes(dataset, spec, table)
+    return table
+
+
+def read_weights(dataset: Dataset) -> NDArray[np.float32]:
+    """Return [S] sample weight of each molecule, 1 where the dataset has none.
+
+    Raises:
+        DataError: A weight is missing or negative.
+    """
+    column = dataset.config.weights
+    weights = np.ones(dataset.store.num_molecules, np.float32)
+    if column is None:
+        return weights
+    table = dataset.store.labels([column])
+    if table.level != "graph":
+        raise DataError(
+            f"dataset '{dataset.name}': the weights column '{column}' holds one number for each of "
+            f"the {_MEANING[table.level]}; a sample weight is one number for a molecule"
+        )
+    weights[:] = np.nan
+    weights[table.rows] = table.values[:, 0]
+    wrong = np.flatnonzero(~(weights >= 0))
+    if len(wrong):
+        found = "missing" if np.isnan(weights[wrong[0]]) else f"{weights[wrong[0]]:g}"
+        raise DataError(
+            f"{dataset.where(int(wrong[0]))}: the sample weight in column '{column}' is {found}; "
+            f"every row needs a weight of 0 or more ({len(wrong):,} have none)"
+        )
+    return weights
+
+
+def _resolve(dataset: Dataset, name: str, task: TaskConfig) -> list[LabelColumn]:
+    """Return the columns that the task's names and wildcards stand for, each once, in order."""
+    by_name = {column.name: column for column in dataset.store.columns}
+    usable = [
+        column.name
+        for column in dataset.store.columns
+        if column.level == task.level
+        and (column.kind == "number" or column.name in dataset.config.categories)
+        and column.name != dataset.config.weights
+    ]
+    found: dict[str, LabelColumn] = {}
+    for label in task.labels:
+        if label in by_name:
+            found[label] = _checked(dataset, name, task, by_name[label])
+            continue
+        matches = [column for column in usable if fnmatchcase(column, label)]
+        if not matches:
+            raise DataError(f"task '{name}': {_why_absent(dataset, label, usable)}")
+        found.update((column, by_name[column]) for column in matches)
+    return list(found.values())
+
+
+def _why_absent(dataset: Dataset, label: str, usable: Sequence[str]) -> str:
+    skipped = dataset.store.record.plan.skipped
+    if label in skipped:
+        return f"column '{label}' of dataset '{dataset.name}' cannot be used: {skipped[label]}"
+    return (
+        f"dataset '{dataset.name}' has no column '{label}'{did_you_mean(label, usable)}; "
+        f"columns that the task can learn are {shorten(usable) or 'none'}"
+    )
+
+
+def _checked(dataset: Dataset, name: str, task: TaskConfig, column: LabelColumn) -> LabelColumn:
+    if column.kind == "text" and column.name not in dataset.config.categories:
+        raise DataError(
+            f"task '{name}': column '{column.name}' of dataset '{dataset.name}' holds text, not "
+            f"numbers; if its strings are classes, list them under "
+            f"datasets.{dataset.name}.categories.{column.name}"
+        )
+    if column.level != task.level:
+        raise DataError(
+            f"task '{name}': column '{column.name}' of dataset '{dataset.name}' describes "
+            f"{_MEANING[column.level]} (level {column.level}), the task {_MEANING[task.level]} "
+            f"(level {task.level}); change the task's level or its labels"
+        )
+    return column
+
+
+def _classes(
+    dataset: Dataset, name: str, task: TaskConfig, labels: Sequence[str]
+) -> tuple[list[str] | None, int | None]:
+    """Return class names and number of classes of a task; None where they do not apply."""
+    declared = [dataset.config.categories[x] for x in labels if x in dataset.config.categories]
+    if task.is_regression and declared:
+        raise DataError(
+            f"task '{name}': '{labels[0]}' has categories, which loss '{task.loss}' cannot learn; "
+            "use loss ce (or bce for two classes)"
+        )
+    if task.loss != "ce":
+        return None, None
+    num_classes = task.num_classes or max((len(names) for names in declared), default=0)
+    if any(len(names) != num_classes for names in declared):
+        sizes = ", ".join(str(len(names)) for names in declared)
+        raise DataError(
+            f"task '{name}' has {num_classes} classes, but the categories of its labels list "
+            f"{sizes}; labels of one task need the same number, others a task of their own"
+        )
+    same = declared and len(declared) == len(labels) and all(x == declared[0] for x in declared)
+    return (declared[0] if same else None), num_classes
+
+
+def _class_positions(dataset: Dataset, column: str) -> NDArray[np.float32]:
+    names = dataset.config.categories[column]
+    position = {text: float(i) for i, text in enumerate(names)}
+    out = np.full(dataset.store.num_molecules, np.nan, np.float32)
+    for molecule, text in enumerate(dataset.store.text(column)):
+        if text is None:
+            continue
+        if text not in position:
+            raise DataError(
+                f"{dataset.where(molecule)}: '{text}' in column '{column}' is none of its "
+                f"categories{did_you_mean(text, names)}; they are {shorten(names)}"
+            )
+        out[molecule] = position[text]
+    return out
+
+
+def _check_classes(dataset: Dataset, spec: TaskSpec, table: LabelTable) -> None:
+    num_classes = 2 if spec.loss == "bce" else spec.num_classes
+    assert num_classes is not None, "a ce task knows its classes"
+    values = table.values
+    # Written so that NaN, a missing label, is never wrong.
+    wrong = (values < 0) | (values >= num_classes) | (values % 1 > 0)
+    if not wrong.any():
+        return
+    at, column = (int(index[0]) for index in np.nonzero(wrong))
+    wanted = "0 or 1" if num_classes == 2 else f"whole numbers from 0 to {num_classes - 1}"
+    raise DataError(
+        f"task '{spec.name}': {dataset.where(_owner(dataset, table, at))}: '{spec.labels[column]}' "
+        f"is {values[at, column]:g}, but labels of loss '{spec.loss}' must be {wanted} "
+        f"({int(wrong.sum()):,} are not)"
+    )
+
+
+def _owner(dataset: Dataset, table: LabelTable, value_row: int) -> int:
+    """Return the molecule of the store that one row of ``table.values`` belongs to."""
+    if table.level == "graph":
+        return int(table.rows[value_row])
+    graphs = dataset.store.graphs()
+    sizes = graphs.num_atoms if table.level == "node" else graphs.num_bonds
+    return int(table.rows[np.searchsorted(np.cumsum(sizes[table.rows]), value_row, side="right")])

@@ -1,0 +1,65 @@
+"""The parts of all datasets of a mix: each by its own split, then reconciled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.batching.columns import Dataset
+from graphium.errors import StoreError
+from graphium.labels.splits import SplitMolecules, assign_parts, reconcile
+from graphium.store.keys import KeyIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """T rows (molecules of all stores, one store after another) by part."""
+
+    starts: NDArray[np.int64]
+    """[datasets + 1] first row of each dataset, and T."""
+    own: NDArray[np.uint8]
+    """[T] part by the dataset's own split; 255 where it has none."""
+    part: NDArray[np.uint8]
+    """[T] part in the mix, the same for all rows of one split group; 255 stays 255."""
+
+    def moves(self, dataset: int) -> dict[tuple[int, int], int]:
+        """Return how many rows of a dataset went from one part to another."""
+        rows = slice(self.starts[dataset], self.starts[dataset + 1])
+        own, part = self.own[rows], self.part[rows]
+        pairs, counts = np.unique(
+            np.stack([own, part], axis=1)[own != part], axis=0, return_counts=True
+        )
+        return {(a, b): n for (a, b), n in zip(pairs.tolist(), counts.tolist(), strict=True)}
+
+
+def divide(datasets: Sequence[Dataset], keys: KeyIndex, split_hash: NDArray[np.uint64]) -> Division:
+    """Divide all rows of a mix.
+
+    Args:
+        datasets: The datasets, in the order of the rows.
+        keys: Which rows belong to the same split group, and their scaffolds.
+        split_hash: [T, 2] hash of each row's split group, the same in every table.
+
+    Raises:
+        DataError: A split file or column cannot be used.
+        StoreError: A scaffold split finds no scaffolds in the key index.
+    """
+    own = []
+    for dataset, first, last in zip(datasets, keys.starts[:-1], keys.starts[1:], strict=True):
+        split = dataset.config.split
+        if split.kind == "scaffold" and keys.scaffold is None:
+            raise StoreError(
+                f"dataset '{dataset.name}' is divided by scaffold, but the key index has no "
+                "scaffolds; run `graphium data prepare EXPERIMENT`"
+            )
+        molecules = SplitMolecules(
+            dataset=dataset.name,
+            num_rows=dataset.store.num_rows,
+            row=dataset.source_row,
+            group_hash=split_hash[first:last, 0],
+            scaffold=None if keys.scaffold is None else keys.scaffold[first:last],
+        )
+        own.append(assign_parts(split, molecules, dataset.store.text))
+    parts = np.concatenate(own)
+    return Division(keys.starts, parts, reconcile(parts, keys.split_group))

@@ -1,0 +1,98 @@
+"""Builds the report of a mix."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.batching.columns import Dataset
+from graphium.batching.coverage import describe_tasks
+from graphium.batching.division import Division
+from graphium.batching.join import Join, JoinedLabels
+from graphium.batching.report import DatasetReport, MixReport, Move
+from graphium.config.data import Part
+from graphium.labels.splits import PARTS, UNUSED
+
+
+def summarize(
+    datasets: Sequence[Dataset],
+    division: Division,
+    join: Join,
+    joined: Mapping[str, JoinedLabels],
+    part: NDArray[np.uint8],
+    *,
+    need_training: bool,
+) -> MixReport:
+    """Count what happened on the way from tables to a mix.
+
+    Args:
+        datasets: The datasets.
+        division: Parts of all rows.
+        join: Which rows are which molecules.
+        joined: The labels of each task.
+        part: [M] part of each molecule.
+        need_training: Refuse a task that has no label in train.
+
+    Raises:
+        DataError: ``need_training``, and a task has no label in train.
+    """
+    tasks, warnings = describe_tasks(
+        {name: labels.task for name, labels in joined.items()}, part, need_training=need_training
+    )
+    molecules = _count_parts(part)
+    empty = [p for p in PARTS if not molecules[p]]
+    return MixReport(
+        molecules=molecules,
+        datasets={
+            one.name: _describe_dataset(one, division, join, i) for i, one in enumerate(datasets)
+        },
+        shared=_count_shared(datasets, division, join),
+        moved=[
+            Move(dataset=one.name, origin=PARTS[a], target=PARTS[b], count=count)
+            for i, one in enumerate(datasets)
+            for (a, b), count in division.moves(i).items()
+        ],
+        tasks={
+            name: report.model_copy(
+                update={
+                    "merged": joined[name].merged,
+                    "ties": joined[name].ties,
+                    "unaligned": joined[name].unaligned,
+                }
+            )
+            for name, report in tasks.items()
+        },
+        warnings=[f"{p} has no molecules" for p in empty] + warnings,
+    )
+
+
+def _count_parts(part: NDArray[np.uint8]) -> dict[Part, int]:
+    return {p: int((part == i).sum()) for i, p in enumerate(PARTS)}
+
+
+def _describe_dataset(
+    dataset: Dataset, division: Division, join: Join, index: int
+) -> DatasetReport:
+    rows = slice(division.starts[index], division.starts[index + 1])
+    part, molecule = division.part[rows], join.molecule[rows]
+    return DatasetReport(
+        rows=dataset.store.num_rows,
+        rejected=dataset.store.num_rows - dataset.store.num_molecules,
+        unassigned=int((part == UNUSED).sum()),
+        unlabelled=int(((part != UNUSED) & (molecule < 0)).sum()),
+        parts=_count_parts(part[molecule >= 0]),
+    )
+
+
+def _count_shared(datasets: Sequence[Dataset], division: Division, join: Join) -> dict[str, int]:
+    """Count the molecules of each combination of two or more datasets."""
+    has = np.zeros((len(join.taken_from), len(datasets)), bool)
+    for i in range(len(datasets)):
+        molecule = join.molecule[division.starts[i] : division.starts[i + 1]]
+        has[molecule[molecule >= 0], i] = True
+    combinations, counts = np.unique(has[has.sum(1) > 1], axis=0, return_counts=True)
+    names = [dataset.name for dataset in datasets]
+    return {
+        " + ".join(name for name, here in zip(names, row, strict=True) if here): count
+        for row, count in zip(combinations.tolist(), counts.tolist(), strict=True)
+    }
