@@ -35,7 +35,7 @@ def head_input_width(level: Level, *, atoms: int, pooled: int, bond_features: in
 
 def head_input(
     level: Level, atoms: Float[Tensor, "N C"], batch: MolBatch, pooling: Pooling
-) -> Float[Tensor, "R C_in"]:
+) -> Float[Tensor, "R C_out"]:
     """Return one row for each molecule, atom or bond of a batch."""
     match level:
         case "graph":
@@ -49,7 +49,7 @@ def head_input(
             assert_never(level)
 
 
-def bond_rows(atoms: Float[Tensor, "N C"], batch: MolBatch) -> Float[Tensor, "B 2*C+D"]:
+def bond_rows(atoms: Float[Tensor, "N C"], batch: MolBatch) -> Float[Tensor, "B C_out"]:
     r"""Describe each bond by its ends and its features, whichever way it was written.
 
     $$ r_{uv} = \big[h_u + h_v,\; |h_u - h_v|,\; e_{uv}\big] $$

@@ -55,7 +55,7 @@ class Pooling(nn.Module):
 
     def forward(
         self, atoms: Float[Tensor, "N C"], molecule: Int[Tensor, " N"], num_molecules: int
-    ) -> Float[Tensor, "G K*C"]:
+    ) -> Float[Tensor, "G C_out"]:
         """Combine the atoms of each molecule."""
         pooled = [pool(kind, atoms, molecule, num_molecules) for kind in self.kinds]
         return torch.cat(pooled, dim=1)
