@@ -54,17 +54,22 @@ def _forward(name: str, command: LazyCommand) -> Callable[[typer.Context], None]
     return call
 
 
-for _name, _command in COMMANDS.items():
-    app.command(
-        _name,
-        help=_command.summary,
-        add_help_option=False,  # the words, --help among them, are the loaded command's to read
-        context_settings={
-            "allow_extra_args": True,
-            "allow_interspersed_args": False,
-            "ignore_unknown_options": True,
-        },
-    )(_forward(_name, _command))
+def register(group: typer.Typer) -> None:
+    """Give an app all commands, each under its name and summary."""
+    for name, command in COMMANDS.items():
+        group.command(
+            name,
+            help=command.summary,
+            add_help_option=False,  # all words, --help too, are for the loaded command
+            context_settings={
+                "allow_extra_args": True,
+                "allow_interspersed_args": False,
+                "ignore_unknown_options": True,
+            },
+        )(_forward(name, command))
+
+
+register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -74,7 +74,11 @@ def _read_text(path: Path, blame: Mistake) -> str:
     except FileNotFoundError as error:
         message = f"there is no file '{_display(path)}'"
         if path.parent.is_dir():
-            siblings = (one.name for one in path.parent.iterdir() if one.is_file())
+            siblings = (
+                one.name
+                for one in path.parent.iterdir()
+                if one.is_file() and _display(one) != blame.place.source
+            )
             message += did_you_mean(path.name, siblings)
         raise UnreadableError(replace(blame, message=message)) from error
     except OSError as error:
@@ -101,7 +105,7 @@ def merge(base: YamlNode, over: YamlNode, spot: Spot | None) -> YamlNode:
     for key, node in over.value.items():
         child = spot.child(key) if spot is not None else None
         merged[key] = merge(merged[key], node, child) if key in merged else node
-    return YamlNode(merged, over.place)
+    return YamlNode(merged, base.place if over.place.source == COMMAND_LINE else over.place)
 
 
 def read_overrides(overrides: Sequence[str], found: list[Mistake]) -> YamlNode:

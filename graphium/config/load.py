@@ -74,12 +74,14 @@ class _Dumper(yaml.SafeDumper):
     """Quotes text that our reader would take for another value."""
 
 
-_Dumper.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar(
-        "tag:yaml.org,2002:str", text, style=None if scalar(text) == text else "'"
-    ),
-)
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if scalar(text) == text else "'"
+    if not text.isprintable():  # line breaks, Unicode's among them, survive as escapes only
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def _with_kinds(node: YamlNode, spot: Spot | None) -> Any:

@@ -44,7 +44,9 @@ def config_error(mistakes: Iterable[Mistake]) -> ConfigError:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?``, or nothing when no choice is near."""
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    choices = list(choices)
+    swapped = [choice for choice in choices if sorted(choice) == sorted(word)]
+    near = swapped or difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 

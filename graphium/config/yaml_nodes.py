@@ -5,6 +5,7 @@ PyYAML parses and we decide what a scalar means, after the core schema of YAML 1
 text. Beyond YAML, keys are always text, numbers are finite, and tags and ``<<`` are refused.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
-    (re.compile(r"[-+]?[0-9]{1,300}"), int),
-    (re.compile(r"0[ox][0-9a-fA-F]{1,300}"), lambda text: int(text, 0)),
-    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,2})?"), float),
+    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"0[ox][0-9a-fA-F]+"), lambda text: int(text, 0)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
 )
 
 Scalar = None | bool | int | float | str
@@ -104,9 +105,10 @@ def scalar(text: str) -> Scalar:
     for pattern, number in _NUMBERS:
         if pattern.fullmatch(text):
             try:
-                return number(text)
-            except ValueError:  # 0o9, 0xg
+                value = number(text)
+            except ValueError:  # 0o9, or more digits than Python converts
                 return text
+            return value if isinstance(value, int) or math.isfinite(value) else text
     return text
 
 
@@ -161,15 +163,16 @@ class _Builder:
         if depth > MAX_DEPTH:
             raise _unreadable(place, f"nested deeper than {MAX_DEPTH} levels")
         if node.tag not in _TAGS:
-            self.mistakes.append(Mistake(place, key, f"tags are not allowed, got {node.tag}"))
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self.mistakes.append(Mistake(place, key, f"tags are not allowed, got {tag}"))
         if isinstance(node, yaml.MappingNode):
             return YamlNode(self.build_mapping(node, key, depth), place)
         if isinstance(node, yaml.SequenceNode):
             items = [self.build(item, f"{key}.{i}", depth + 1) for i, item in enumerate(node.value)]
             return YamlNode(items, place)
         assert isinstance(node, yaml.ScalarNode), "YAML has three kinds of nodes"
-        is_quoted = node.style is not None
-        return YamlNode(node.value if is_quoted else scalar(node.value), place, node.value)
+        text = self.text(node)
+        return YamlNode(text if node.style is not None else scalar(text), place, text)
 
     def build_mapping(self, node: yaml.MappingNode, key: str, depth: int) -> dict[str, YamlNode]:
         entries: dict[str, YamlNode] = {}
@@ -178,7 +181,7 @@ class _Builder:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.mistakes.append(Mistake(place, key, "a key must be a word, not a collection"))
                 continue
-            name = str(key_node.value)
+            name = self.text(key_node)
             dotted = f"{key}.{name}" if key else name
             child = self.build(value_node, dotted, depth + 1)
             if name == "<<":
@@ -190,6 +193,12 @@ class _Builder:
             else:
                 entries[name] = YamlNode(child.value, place, child.text)
         return entries
+
+    def text(self, node: yaml.ScalarNode) -> str:
+        text = str(node.value)
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise _unreadable(self.place(node), "not text: an escape is half of a character")
+        return text
 
     def place(self, node: yaml.Node) -> Place:
         return Place(self.source, node.start_mark.line + 1, node.start_mark.column + 1)
