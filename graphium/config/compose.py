@@ -14,7 +14,7 @@ from graphium.config.yaml_nodes import (
     UnreadableError,
     YamlNode,
     read_yaml,
-)  # fmt: skip
+)
 
 
 def read_file(
