@@ -75,7 +75,7 @@ class Network(nn.Module):
         """
         batch = self._in_own_precision(batch)
         atoms = self.atoms(batch)
-        levels = {task.level for task in self.tasks}
+        levels = dict.fromkeys(task.level for task in self.tasks)  # a set has no fixed order
         rows = {level: head_input(level, atoms, batch, self.pooling) for level in levels}
         return {task.name: self.heads[_key(task.name)](rows[task.level]) for task in self.tasks}
 
