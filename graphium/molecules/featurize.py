@@ -48,7 +48,7 @@ def featurize_chunk(smiles: Sequence[str | None]) -> FeaturizedChunk:
     mols = [one for one in parsed if not isinstance(one, RowStatus)]
     properties = properties_of_chunk(mols)
     join_hash, split_hash = hash_chunk(
-        properties, lambda molecule: largest_fragment(mols[molecule])[1]
+        properties, lambda molecule: largest_fragment(mols[molecule]).atoms
     )
     block = MolBlock(
         num_atoms=properties.num_atoms,

@@ -5,6 +5,8 @@ when their **split key** is equal. ``hashes.py`` proposes candidates at a fracti
 equal keys always have equal hashes.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
@@ -12,6 +14,18 @@ from rdkit import Chem, rdBase
 from graphium.errors import DataError
 from graphium.graphs.mol_block import RowStatus
 from graphium.molecules.parse import parse_smiles
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """One connected part of a molecule."""
+
+    connectivity: str
+    """Canonical SMILES of ``graph``."""
+    graph: Chem.Mol
+    """The part without stereo, isotopes and atom maps."""
+    atoms: tuple[int, ...]
+    """Its atoms in the molecule."""
 
 
 def join_key(smiles: str) -> str:
@@ -29,7 +43,7 @@ def split_key(smiles: str) -> str:
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
     """
-    return largest_fragment(accepted_mol(smiles))[0]
+    return largest_fragment(accepted_mol(smiles)).connectivity
 
 
 def canonical_ranks(mol: Chem.Mol) -> NDArray[np.int64]:
@@ -37,23 +51,25 @@ def canonical_ranks(mol: Chem.Mol) -> NDArray[np.int64]:
 
     Atoms of equal rank correspond in any two molecules of equal join key (up to symmetry).
     """
-    # RDKit's includeAtomMaps=False still lets the map of a dummy atom change the ranks.
+    # Not RDKit's includeAtomMaps=False: maps would still act through stereo and dummy atoms.
     return np.array(Chem.CanonicalRankAtoms(_without_maps(mol)), np.int64)
 
 
-def largest_fragment(mol: Chem.Mol) -> tuple[str, tuple[int, ...]]:
-    """Return the connectivity of the fragment with most heavy atoms, and its atoms in ``mol``.
+def largest_fragment(mol: Chem.Mol) -> Fragment:
+    """Return the fragment with most heavy atoms.
 
     Among fragments of equal size the one whose connectivity comes first in the alphabet is taken.
     """
     atoms: list[tuple[int, ...]] = []
     fragments = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False, fragsMolAtomMapping=atoms)
     most = max(fragment.GetNumHeavyAtoms() for fragment in fragments)
-    return min(
-        (Chem.MolToSmiles(plain_graph(fragment)), members)
+    graphs = [
+        (plain_graph(fragment), members)
         for fragment, members in zip(fragments, atoms, strict=True)
         if fragment.GetNumHeavyAtoms() == most
-    )
+    ]
+    candidates = [Fragment(Chem.MolToSmiles(graph), graph, members) for graph, members in graphs]
+    return min(candidates, key=lambda candidate: candidate.connectivity)
 
 
 def plain_graph(mol: Chem.Mol) -> Chem.Mol:
@@ -87,10 +103,15 @@ def accepted_mol(smiles: str) -> Chem.Mol:
 
 
 def _without_maps(mol: Chem.Mol) -> Chem.Mol:
-    """Return ``mol``, or a copy without atom maps if it has any."""
+    """Return ``mol``, or a copy without atom maps if it has any.
+
+    Maps part atoms that are otherwise alike, and so make stereo where there is none: it is
+    perceived anew.
+    """
     if not any(atom.GetAtomMapNum() for atom in mol.GetAtoms()):
         return mol
     copy = Chem.Mol(mol)
     for atom in copy.GetAtoms():
         atom.SetAtomMapNum(0)
+    Chem.AssignStereochemistry(copy, cleanIt=True, force=True)
     return copy

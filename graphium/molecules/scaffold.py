@@ -2,7 +2,7 @@
 
 from rdkit import Chem
 
-from graphium.molecules.identity import accepted_mol, largest_fragment, plain_graph
+from graphium.molecules.identity import accepted_mol, largest_fragment
 
 
 def scaffold_smiles(smiles: str) -> str:
@@ -15,14 +15,7 @@ def scaffold_smiles(smiles: str) -> str:
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
     """
-    mol = accepted_mol(smiles)
-    fragment = mol
-    if "." in smiles:
-        _, members = largest_fragment(mol)
-        fragments = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
-        numbers = Chem.GetMolFrags(mol)
-        fragment = fragments[numbers.index(members)]
-    graph = plain_graph(fragment)
+    graph = largest_fragment(accepted_mol(smiles)).graph
     Chem.FastFindRings(graph)
     scaffold = Chem.MurckoDecompose(graph)
     scaffold.UpdatePropertyCache(strict=False)
