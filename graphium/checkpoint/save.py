@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+from safetensors.torch import save
 from torch import Tensor
 
 from graphium.checkpoint.format import MANIFEST, FileName, ModelRecord
@@ -90,23 +92,28 @@ def _write_files(
 ) -> None:
     names: list[FileName] = ["model.json", "model.safetensors"]
     _write(folder / "model.json", _to_json(_dump(record), indent=2))
-    _write_tensors(folder / "model.safetensors", plain_tensors(weights))
+    _write(folder / "model.safetensors", save(plain_tensors(weights)))
     if training is not None:
         names += ["training.json", "training.safetensors"]
         encoded, tensors = flatten(dict(training))
         _write(folder / "training.json", _to_json(encoded))
-        _write_tensors(folder / "training.safetensors", tensors)
+        _write(folder / "training.safetensors", save(tensors))
     _write(folder / MANIFEST, make_manifest(folder, names).render())
     _sync(folder)
 
 
 def _dump(record: ModelRecord) -> dict[str, Any]:
-    dumped = record.model_dump(mode="json")
-    if ModelRecord.model_validate(dumped) != record:
-        raise CheckpointError(
-            "the model's record does not survive JSON; its experiment must be plain JSON values "
-            "and its label statistics finite"
-        )
+    refusal = CheckpointError(
+        "the model's record does not survive JSON; its experiment must be plain JSON values and "
+        "its label statistics finite"
+    )
+    try:
+        dumped = record.model_dump(mode="json")
+        is_same = ModelRecord.model_validate(dumped) == record
+    except (PydanticSerializationError, ValidationError) as error:
+        raise refusal from error
+    if not is_same:
+        raise refusal
     return dumped
 
 
@@ -115,11 +122,6 @@ def _to_json(value: Any, indent: int | None = None) -> bytes:
         return (json.dumps(value, indent=indent, allow_nan=False) + "\n").encode()
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"the checkpoint cannot be written as JSON: {error}") from error
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    save_file(tensors, path)
-    _sync(path)
 
 
 def _write(path: Path, content: bytes) -> None:
