@@ -124,7 +124,7 @@ class EpochReporter(Callback):
         text += f"  lr {lr:.2e}  {speed:,.0f} molecules/s"
         log.info(text)
         if self._console is not None:
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException

@@ -238,7 +238,7 @@ def _announce(
     for line in lines:
         log.info(line)
         if console is not None:
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, soft_wrap=True)
 
 
 def read_results(run_dir: Path) -> dict[str, Any]:
