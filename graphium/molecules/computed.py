@@ -16,10 +16,11 @@ from graphium.config.data import ComputedLabel, Level
 from graphium.graphs.mol_block import RowStatus
 from graphium.molecules.parse import parse_smiles
 
-MAX_EMBEDDED_ATOMS = 100
+MAX_EMBEDDED_ATOMS = 64
 """Heavy atoms above which no conformer is tried."""
 _SEED = 42
 _EMBED_ATTEMPTS = 20
+_RANDOM_ATTEMPTS = 5
 _RELAX_STEPS = 200
 
 
@@ -96,7 +97,7 @@ def mmff_bond_lengths(mol: Chem.Mol) -> NDArray[np.float32]:
     full = Chem.AddHs(mol)
     if not rdForceFieldHelpers.MMFFHasAllMoleculeParams(full):
         return lengths
-    if rdDistGeom.EmbedMolecule(full, maxAttempts=_EMBED_ATTEMPTS, randomSeed=_SEED) < 0:
+    if not _embed(full):
         return lengths
     if rdForceFieldHelpers.MMFFOptimizeMolecule(full, maxIters=_RELAX_STEPS) < 0:
         return lengths
@@ -107,3 +108,14 @@ def mmff_bond_lengths(mol: Chem.Mol) -> NDArray[np.float32]:
             between = positions[begin.GetIdx()] - positions[end.GetIdx()]
             lengths[bond.GetIdx()] = np.linalg.norm(between)
     return lengths
+
+
+def _embed(mol: Chem.Mol) -> bool:
+    """Give ``mol`` one conformer; return whether that worked."""
+    if rdDistGeom.EmbedMolecule(mol, maxAttempts=_EMBED_ATTEMPTS, randomSeed=_SEED) == 0:
+        return True
+    # Starting from random positions is slower, and works for the long chains that fail otherwise.
+    retried: int = rdDistGeom.EmbedMolecule(
+        mol, maxAttempts=_RANDOM_ATTEMPTS, randomSeed=_SEED, useRandomCoords=True
+    )
+    return retried == 0

@@ -17,6 +17,8 @@ def scaffold_smiles(smiles: str) -> str:
     """
     graph = largest_fragment(accepted_mol(smiles)).graph
     Chem.FastFindRings(graph)
+    if not graph.GetRingInfo().NumRings():
+        return ""  # RDKit would take seconds over a long chain
     scaffold = Chem.MurckoDecompose(graph)
     scaffold.UpdatePropertyCache(strict=False)
     return Chem.MolToSmiles(scaffold)
