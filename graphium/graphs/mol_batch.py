@@ -1,11 +1,17 @@
 """What the network sees: a batch of molecules as tensors, with the labels that exist."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from graphium.errors import DataError
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch, Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +93,67 @@ class MolBatch:
             encodings={name: move(value) for name, value in self.encodings.items()},
             keys=move(self.keys),
             labels={name: value.to(device) for name, value in self.labels.items()},
+        )
+
+    def to_pyg(self) -> "Batch":
+        """Return the batch for a PyTorch Geometric model.
+
+        It has ``x`` [N, F], ``edge_index`` [2, E], ``edge_attr`` [E, D], ``batch``, ``ptr``, each
+        encoding by its name, and the labels as ``y_<task>`` [R, L] with their ``rows_<task>`` [R].
+        """
+        from torch_geometric.data import Batch  # takes seconds to import, and few need it
+
+        sizes = torch.bincount(self.molecule, minlength=self.num_molecules)
+        bonds = self.bond_table[self.bond_code]
+        return Batch(
+            x=self.atom_table[self.atom_code],
+            edge_index=self.bond_index,
+            edge_attr=torch.cat([bonds, bonds]),
+            batch=self.molecule,
+            ptr=torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]),
+            **self.encodings,
+            **{f"y_{name}": task.values for name, task in self.labels.items()},
+            **{f"rows_{name}": task.rows for name, task in self.labels.items()},
+        )
+
+    @staticmethod
+    def from_pyg(data: "Data", encodings: Sequence[str] = ()) -> "MolBatch":
+        """Take the molecules of a PyTorch Geometric ``Data`` or ``Batch``, without labels.
+
+        Args:
+            data: Has ``x``, ``edge_index`` and ``edge_attr``, both directions of every bond with
+                equal features, and ``batch`` where it holds several molecules.
+            encodings: Names of attributes [N, K] to keep as positional encodings.
+
+        Raises:
+            DataError: The directed edges are not pairs of two directions of one bond.
+        """
+        index = data.edge_index
+        source, target = index
+        forward, back = (source < target).nonzero()[:, 0], (source > target).nonzero()[:, 0]
+        forward = forward[torch.argsort(source[forward] * len(data.x) + target[forward])]
+        back = back[torch.argsort(target[back] * len(data.x) + source[back])]
+        if not (
+            2 * len(forward) == index.shape[1] == 2 * len(back)
+            and torch.equal(index[:, forward], index[:, back].flip(0))
+            and torch.equal(data.edge_attr[forward], data.edge_attr[back])
+        ):
+            raise DataError(
+                "edge_index must hold both directions of every bond once, with equal edge_attr, "
+                "and no loops; torch_geometric.utils.to_undirected adds missing directions"
+            )
+        molecule = index.new_zeros(len(data.x)) if data.batch is None else data.batch
+        num_molecules = int(getattr(data, "num_graphs", 1))
+        return MolBatch(
+            atom_table=data.x,
+            atom_code=torch.arange(len(data.x), device=data.x.device),
+            bond_table=data.edge_attr[forward],
+            bond_code=torch.arange(len(forward), device=data.x.device),
+            bond_index=torch.cat([index[:, forward], index[:, back]], dim=1),
+            molecule=molecule,
+            num_molecules=num_molecules,
+            encodings={name: data[name] for name in encodings},
+            keys=torch.arange(num_molecules, device=data.x.device),
+            labels={},
+            label_totals={},
         )
