@@ -40,6 +40,7 @@ def write_arrays(
             # The checksum must come last: crc32c finds every flipped bit, zstd alone about half.
             compressors=(ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec()),
             fill_value=0,
+            chunk_key_encoding={"name": "default", "separator": "."},  # c.0: no folder of its own
             attributes=dict(attributes.get(name, {})),
             # An absent chunk reads as zeros without a word, so zeros are written too.
             config={"write_empty_chunks": True},

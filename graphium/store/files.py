@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from graphium.store.layout import TEMPORARY
+
+_SYNC_THREADS = 8
 
 
 def write_atomic(path: Path, content: bytes, writer: str) -> None:
@@ -43,17 +46,14 @@ def sync_folder(path: Path) -> None:
 
 def sync_tree(root: Path) -> dict[str, tuple[int, str]]:
     """Make a folder and all below it durable; return size and SHA-256 of each file in it."""
-    found: dict[str, tuple[int, str]] = {}
-    for folder, _, names in os.walk(root):
-        for name in sorted(names):
-            path = Path(folder) / name
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
-                found[str(path.relative_to(root))] = (os.fstat(file.fileno()).st_size, digest)
-        sync_folder(Path(folder))
-    sync_folder(root.parent)
-    return dict(sorted(found.items()))
+    tree = [(Path(folder), names) for folder, _, names in os.walk(root)]
+    files = sorted(folder / name for folder, names in tree for name in names)
+    # Side by side: the disk takes many requests at once in little more time than one.
+    with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+        states = list(threads.map(_sync_file, files))
+        list(threads.map(sync_folder, [root.parent, *(folder for folder, _ in tree)]))
+    names = [path.relative_to(root).as_posix() for path in files]
+    return dict(zip(names, states, strict=True))
 
 
 def file_sha256(path: Path) -> str:
@@ -71,6 +71,13 @@ def canonical_json(content: Any) -> bytes:
 def json_sha256(content: Any) -> str:
     """Return the SHA-256 of the canonical JSON of ``content`` in hex."""
     return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def _sync_file(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+        return os.fstat(file.fileno()).st_size, digest
 
 
 def _write_temporary(path: Path, content: bytes, writer: str) -> Path:

@@ -17,7 +17,7 @@ from graphium.config.data import Level
 from graphium.errors import DataError, StoreError
 from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
 from graphium.labels.table import did_you_mean, shorten
-from graphium.store.arrays import read_array, unpack_strings
+from graphium.store.arrays import array_sha256, read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
 from graphium.store.manifest import check_file, read_manifest
 from graphium.store.records import Manifest, SegmentRecord
@@ -77,11 +77,10 @@ def read_rejects(store: Path, records: Iterable[SegmentRecord]) -> list[Reject]:
     """Return the rejected rows of some segments, in order."""
     out = []
     for record in records:
-        folder = store / record.folder
-        status = read_array(folder, "status")
+        status = _read_array(store, record, "status")
         rejected = np.flatnonzero(status != RowStatus.OK)
-        smiles = _read_strings(folder, "rejected_length", "rejected_smiles")
-        notes = _read_strings(folder, "rejected_note_length", "rejected_note")
+        smiles = _read_strings(store, record, "rejected_length", "rejected_smiles")
+        notes = _read_strings(store, record, "rejected_note_length", "rejected_note")
         for row, text, note in zip(rejected.tolist(), smiles, notes, strict=True):
             name = RowStatus(status[row]).name.lower()
             out.append(Reject(record.first_row + row, text, f"{name}: {note}" if note else name))
@@ -127,8 +126,8 @@ class Store:
         """Return the SMILES of each molecule as the table has it."""
         return [
             text
-            for folder in self._folders()
-            for text in _read_strings(folder, "smiles_length", "smiles")
+            for record in self._manifest.segments
+            for text in _read_strings(self.path, record, "smiles_length", "smiles")
         ]
 
     def source_rows(self) -> NDArray[np.int64]:
@@ -175,24 +174,18 @@ class Store:
             for row, value in zip(table.rows.tolist(), table.values[:, 0].tolist(), strict=True):
                 out[row] = f"{value:g}"
             return out
-        return [text for folder in self._folders() for text in _read_text(folder, column)]
+        return [
+            text
+            for record in self._manifest.segments
+            for text in _read_text(self.path, record, column)
+        ]
 
     def rejects(self) -> list[Reject]:
         """Return the rows of the table that became no molecule, in order."""
         return read_rejects(self.path, self._manifest.segments)
 
-    def _folders(self) -> list[Path]:
-        return [self.path / record.folder for record in self._manifest.segments]
-
     def _read(self, record: SegmentRecord, name: str) -> NDArray[Any]:
-        array = read_array(self.path / record.folder, name)
-        expected = record.arrays[name]
-        if array.shape != expected.shape or array.dtype.str != expected.dtype:
-            raise StoreError(
-                f"{self.path / record.folder / name} is damaged: it is {array.dtype.str} "
-                f"{array.shape}, and was written as {expected.dtype} {expected.shape}."
-            )
-        return array
+        return _read_array(self.path, record, name)
 
     def _read_block(self, record: SegmentRecord) -> MolBlock:
         return MolBlock(
@@ -266,12 +259,26 @@ class Store:
         return read
 
 
-def _read_strings(folder: Path, lengths: str, content: str) -> list[str]:
-    return unpack_strings(read_array(folder, lengths), read_array(folder, content))
+def _read_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:
+    """Read an array and compare it with its digest: a whole shard in a wrong place is found too."""
+    path = store / record.folder / name
+    array = read_array(store / record.folder, name)
+    if array_sha256(array) != record.arrays[name].sha256:
+        raise StoreError(
+            f"{path} is damaged: it holds other values than were written. "
+            "Remove the store's folder and prepare the table again."
+        )
+    return array
 
 
-def _read_text(folder: Path, column: str) -> list[str | None]:
-    attributes: dict[str, Any] = zarr.open_array(folder / "text_code", mode="r").attrs.asdict()
+def _read_strings(store: Path, record: SegmentRecord, lengths: str, content: str) -> list[str]:
+    return unpack_strings(_read_array(store, record, lengths), _read_array(store, record, content))
+
+
+def _read_text(store: Path, record: SegmentRecord, column: str) -> list[str | None]:
+    array = zarr.open_array(store / record.folder / "text_code", mode="r")
+    attributes: dict[str, Any] = array.attrs.asdict()
     position = attributes["columns"].index(column)
     strings = [None, *attributes["strings"][position]]
-    return [strings[code] for code in read_array(folder, "text_code")[:, position].tolist()]
+    codes = _read_array(store, record, "text_code")[:, position]
+    return [strings[code] for code in codes.tolist()]

@@ -1,0 +1,115 @@
+import pandas as pd
+import pytest
+
+from graphium.cli.main import main
+
+
+@pytest.fixture
+def run(capsys):
+    """Run ``graphium data ...`` and return exit code, stdout and stderr."""
+
+    def call(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main(["data", *(str(word) for word in words)])
+        out, err = capsys.readouterr()
+        return stopped.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "assay.csv"
+    cells = {"structure": ["CCO", "bad", "CC"], "y": [1, 2, "inf"], "kind": ["a", "b", "a"]}
+    pd.DataFrame(cells).to_csv(path, index=False)
+    return path
+
+
+def test_a_table_is_prepared_described_and_verified(run, table, tmp_path):
+    code, out, err = run("prepare", table, "--store", tmp_path / "cache", "--workers", 1)
+
+    assert code == 0
+    assert "assay: 2 molecules of 3 rows, 5 atoms, 3 bonds" in out
+    assert "1 rows left out (1 syntax)" in err
+    assert "1 infinite values of 'y' count as missing" in err
+    (store,) = (tmp_path / "cache" / "stores").iterdir()
+    assert str(store) in out
+
+    code, out, _ = run("info", store)
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "y graph 1 1 50.0%" in lines
+    assert "kind text 2 2 100.0%" in lines
+    assert "syntax 1" in lines
+    assert any(line.startswith("made by graphium 0") and "rdkit" in line for line in lines)
+    assert any(line.startswith("bytes on disk") for line in lines)
+
+    code, out, _ = run("verify", store)
+    assert code == 0
+    assert out.startswith("OK: ")
+
+
+def test_a_damaged_store_has_exit_code_3_and_the_names(run, table, tmp_path):
+    run("prepare", table, "--store", tmp_path / "cache", "--workers", 1)
+    (store,) = (tmp_path / "cache" / "stores").iterdir()
+    next(store.glob("segments/*/smiles/c.0")).unlink()
+    (store / "extra").touch()
+
+    code, _, err = run("verify", store)
+
+    assert code == 3
+    assert "(2 problems)" in err
+    assert "segment 0: segments/00000-" in err
+    assert "smiles/c.0 is missing" in err
+    assert "extra does not belong here" in err
+    code, _, err = run("info", store)
+    assert code == 3
+    assert "smiles/c.0 is missing" in err
+
+
+def test_an_experiment_is_prepared_with_its_key_index(run, table, tmp_path):
+    experiment = tmp_path / "e.yaml"
+    experiment.write_text(
+        f"name: e\ndatasets:\n  assay:\n    table: {table}\n"
+        "tasks:\n  t: {dataset: assay, labels: [y], loss: mae}\n"
+    )
+
+    words = ["prepare", experiment, "--store", tmp_path / "cache", "--workers", 1]
+    code, out, _ = run(*words, "datasets.assay.split.seed=3")
+
+    assert code == 0
+    assert "assay: 2 molecules of 3 rows" in out
+    assert list((tmp_path / "cache" / "mixes").glob("*/MANIFEST.json"))
+
+
+def test_options_of_a_table_are_given_as_key_value(run, table, tmp_path):
+    words = ["prepare", table, "--store", tmp_path / "cache", "--workers", 1]
+
+    code, _, err = run(*words, "smiles=kind")
+    assert code == 3
+    assert "Is 'kind' the SMILES column?" in err
+
+    code, out, _ = run(*words, "smiles=structure", "computed=[gasteiger_charge]")
+    assert code == 0
+    assert "2 molecules" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["prepare", "absent.csv"], 3, "There is no table absent.csv"),
+        (["prepare", "TABLE", "smile=structure"], 2, "'smile' cannot be set.*'smiles'"),
+        (["prepare", "TABLE", "structure"], 2, "'structure' is no option.*key=value"),
+        (["info", "absent"], 3, "store absent does not exist"),
+        (["verify", "absent"], 3, "There is no store absent"),
+    ],
+)
+def test_mistakes_have_a_message_and_an_exit_code(run, table, words, code, message):
+    import re
+
+    words = [table if word == "TABLE" else word for word in words]
+
+    found, _, err = run(*words)
+
+    assert found == code
+    assert re.search(message, err, re.DOTALL)
