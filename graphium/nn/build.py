@@ -4,6 +4,7 @@ A new layer needs a config class, a module and a case in ``build_layer``; the ty
 that function when the case is forgotten.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import assert_never
@@ -45,6 +46,12 @@ def build_network(
         seed: Decides the initial weights and leaves torch's own random state alone; None draws
             from that state.
     """
+    if model.trunk.norm == "batch":
+        warnings.warn(
+            "norm: batch makes a molecule's training output depend on the molecules that share its "
+            "batch, so several ranks no longer learn what one process would; norm: layer does not",
+            stacklevel=2,
+        )
     with _drawing_from(seed):
         width = model.trunk.width
         encoders = build_encoders(model, features)

@@ -1,6 +1,5 @@
 """Normalisation of channels."""
 
-import warnings
 from typing import assert_never
 
 import torch
@@ -28,17 +27,11 @@ class RowBatchNorm(nn.BatchNorm1d):
 
 
 def build_norm(norm: Norm, width: int) -> nn.Module:
-    """Return the normalisation of C channels that a config names; ``batch`` warns."""
+    """Return the normalisation of C channels that a config names."""
     match norm:
         case "layer":
             return nn.LayerNorm(width)
         case "batch":
-            warnings.warn(
-                "norm: batch makes a molecule's training output depend on the molecules that share "
-                "its batch, so several ranks no longer learn what one process would; 'layer' does "
-                "not",
-                stacklevel=2,
-            )
             return RowBatchNorm(width)
         case "none":
             return nn.Identity()

@@ -247,8 +247,9 @@ def test_bfloat16_autocast_stays_near_float32(kind, residual):
 
 
 def test_batch_norm_warns_that_molecules_are_no_longer_alone():
-    with pytest.warns(UserWarning, match="depend on the molecules that share its batch"):
+    with pytest.warns(UserWarning, match="depend on the molecules that share its batch") as caught:
         small_network(trunk={"norm": "batch"})
+    assert len(caught) == 1
 
 
 def test_fixed_epsilon_is_not_a_parameter():
