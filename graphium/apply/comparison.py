@@ -1,0 +1,126 @@
+"""The model beside its baselines: one metric, one part, one line."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from graphium.apply.finished_run import FinishedRun, Metrics, Rival, RivalResult, TaskResult
+from graphium.config.data import Part
+from graphium.config.tasks import Loss
+
+RIVALS: tuple[Rival, ...] = ("mean", "forest")
+"""In the order of columns."""
+
+LOWER_IS_BETTER = ("mae", "rmse", "mae_scaled", "rmse_scaled")
+IN_UNITS = ("mae", "rmse")
+"""Metrics that carry the unit of the labels."""
+
+_NEAREST: dict[Loss, tuple[str, ...]] = {
+    "mae": ("mae", "rmse"),
+    "mse": ("rmse", "mae"),
+    "huber": ("mae", "rmse"),
+    "bce": ("auroc", "ap"),
+    "ce": ("accuracy", "auroc"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value as a table shows it."""
+
+    text: str
+    kind: Literal["", "best", "undefined", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric of one task, or of one of its labels, on one part."""
+
+    metric: str
+    unit: str | None
+    """Unit of the values; None where they have none."""
+    num_labels: int
+    """Known labels in this part."""
+    model: float | None
+    rivals: dict[Rival, float | None]
+    """Only the baselines that were computed."""
+
+    def cells(self) -> list[Cell]:
+        """Return the model's value and those of all rivals, the best one marked."""
+        known = [v for v in (self.model, *self.rivals.values()) if v is not None]
+        lower = self.metric in LOWER_IS_BETTER
+        best = (min(known) if lower else max(known)) if len(known) > 1 else None
+
+        def cell(value: float | None) -> Cell:
+            if value is None:
+                return Cell("undefined", "undefined")
+            return Cell(format_number(value), "best" if value == best else "")
+
+        rivals = [cell(self.rivals[r]) if r in self.rivals else Cell("", "absent") for r in RIVALS]
+        return [cell(self.model), *rivals]
+
+
+def reported_metrics(task: TaskResult) -> list[str]:
+    """Return the names of the metrics of a task."""
+    return list(dict.fromkeys([*task.test, *task.val]))
+
+
+def main_metric(task: TaskResult) -> str:
+    """Return the metric that speaks for a task: the one nearest to its loss that is reported."""
+    reported = reported_metrics(task)
+    for metric in _NEAREST[task.loss]:
+        if metric in reported:
+            return metric
+    return reported[0] if reported else _NEAREST[task.loss][0]
+
+
+def compare(
+    run: FinishedRun, name: str, part: Part, metric: str, label: str | None = None
+) -> Comparison:
+    """Compare the model with its baselines.
+
+    Args:
+        run: The run.
+        name: The task.
+        part: val or test.
+        metric: The metric.
+        label: One label of the task; None speaks of the whole task.
+    """
+    task = run.results.tasks[name]
+    baselines: Mapping[Rival, RivalResult] = (
+        run.baselines.tasks.get(name, {}) if run.baselines else {}
+    )
+
+    def pick(result: TaskResult | RivalResult) -> Metrics:
+        if label is None:
+            return result.metrics(part)
+        return result.per_label.get(label, {}).get(part, {})
+
+    return Comparison(
+        metric=metric,
+        unit=_unit_of(task, metric),
+        num_labels=task.count(part) if label is None else task.coverage.get(part, {}).get(label, 0),
+        model=pick(task).get(metric),
+        rivals={
+            rival: pick(baselines[rival]).get(metric)
+            for rival in RIVALS
+            if rival in baselines and (baselines[rival].val or baselines[rival].test)
+        },
+    )
+
+
+def format_number(value: float | None) -> str:
+    """Return three or four significant digits, or ``undefined``."""
+    if value is None or math.isnan(value):
+        return "undefined"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+    return f"{value:.2e}"
+
+
+def _unit_of(task: TaskResult, metric: str) -> str | None:
+    """Scaled metrics count standard deviations of the training labels."""
+    if metric in IN_UNITS:
+        return task.unit
+    return "std" if metric in LOWER_IS_BETTER else None

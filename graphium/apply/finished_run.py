@@ -1,0 +1,185 @@
+"""What a finished run left in its directory, read back for summaries and reports.
+
+``training/run.py`` writes these files and ``apply/baselines.py`` adds ``baselines.json``. Reading
+needs neither the stores nor torch.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+
+from graphium.config.data import Level, Part
+from graphium.config.experiment import Experiment
+from graphium.config.load import load_config
+from graphium.config.tasks import Loss
+from graphium.errors import DataError
+
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+"""In the order of tables and figures."""
+
+Metrics = dict[str, float | None]
+"""Value by metric name; None where the metric is not defined."""
+
+Rival = Literal["mean", "forest"]
+"""A baseline: see ``apply/baselines.py``."""
+
+
+class TaskResult(BaseModel):
+    """One task of ``results.json``."""
+
+    level: Level
+    loss: Loss
+    unit: str | None = None
+    labels: list[str]
+    class_names: list[str] | None = None
+    coverage: dict[Part, dict[str, int]]
+    val: Metrics = {}
+    test: Metrics = {}
+    per_label: dict[str, dict[Part, Metrics]] = {}
+
+    def count(self, part: Part) -> int:
+        """Return the number of known labels, all columns together."""
+        return sum(self.coverage.get(part, {}).values())
+
+    def metrics(self, part: Part) -> Metrics:
+        """Return the metrics of val or test."""
+        return self.val if part == "val" else self.test
+
+
+class Results(BaseModel):
+    """``results.json``."""
+
+    name: str
+    seed: int
+    epochs: int
+    best_epoch: int | None = None
+    parameters: int
+    wall_seconds: float
+    train_seconds: float | None = None
+    molecules_per_second: float
+    molecules: dict[Part, int]
+    tasks: dict[str, TaskResult]
+
+
+class RivalResult(BaseModel):
+    """What one baseline reached on one task."""
+
+    method: str
+    """What it is, in words, with every cap that was applied."""
+    val: Metrics = {}
+    test: Metrics = {}
+    per_label: dict[str, dict[Part, Metrics]] = {}
+    seconds: float = 0.0
+
+    def metrics(self, part: Part) -> Metrics:
+        """Return the metrics of val or test."""
+        return self.val if part == "val" else self.test
+
+
+class Baselines(BaseModel):
+    """``baselines.json``."""
+
+    key: str
+    """Changes with the data, the split, the tasks and the method."""
+    tasks: dict[str, dict[Rival, RivalResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """The files of one run."""
+
+    path: Path
+    """Directory of the run."""
+    results: Results
+    """Metrics, counts, times."""
+    baselines: Baselines | None
+    """None where they were not computed."""
+
+    def experiment(self) -> Experiment:
+        """Return the experiment as it was run."""
+        return load_config(self.path / "config.yaml").experiment
+
+    def config_text(self) -> str:
+        """Return the resolved experiment as YAML, or nothing where it is absent."""
+        path = self.path / "config.yaml"
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def environment(self) -> dict[str, Any]:
+        """Return versions, machine and commit; empty where they were not recorded."""
+        return _read_json(self.path / "environment.json")
+
+    def split_lines(self) -> list[str]:
+        """Return what the mix reported about joins, splits and labels."""
+        report = _read_json(self.path / "splits.json").get("report", [])
+        return [str(line) for line in report]
+
+    def history(self) -> pd.DataFrame:
+        """Return ``metrics.csv``: epoch, step, part, task, label, metric, value."""
+        columns = ["epoch", "step", "part", "task", "label", "metric", "value"]
+        path = self.path / "metrics.csv"
+        if not path.is_file():
+            return pd.DataFrame(columns=columns)
+        text = dict.fromkeys(("part", "task", "label", "metric"), str)
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [""]})
+        return table.astype({"epoch": "float64", "value": "float64"})
+
+    def predictions(self, part: Part, task: str) -> pd.DataFrame | None:
+        """Return one line for each labelled molecule, atom or bond; None where nothing was written.
+
+        Cells without a label are NaN.
+        """
+        path = self.path / "predictions" / part / f"{task}.csv"
+        if not path.is_file():
+            return None
+        table = pd.read_csv(path, dtype={"smiles": str, "dataset": str})
+        return table if len(table) else None
+
+
+def read_run(run_dir: Path) -> FinishedRun:
+    """Read a run directory.
+
+    Raises:
+        DataError: If this is not the directory of a finished run, or a file of it is damaged.
+    """
+    path = run_dir / "results.json"
+    if not path.is_file():
+        raise DataError(
+            f"{run_dir} is not the directory of a finished run: it has no results.json. "
+            f"{_remedy(run_dir)}"
+        )
+    try:
+        results = Results.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged: {error.errors()[0]['msg']}.") from error
+    return FinishedRun(run_dir, results, _read_baselines(run_dir / "baselines.json"))
+
+
+def _remedy(run_dir: Path) -> str:
+    finished = sorted(run_dir.glob("*/results.json")) + sorted(run_dir.glob("*/*/results.json"))
+    if finished:
+        return f"Did you mean {finished[-1].parent}?"
+    if (run_dir / "checkpoints" / "last").exists():
+        return f"It was interrupted; finish it with: graphium-train --resume {run_dir}"
+    return "Give the directory that graphium-train printed (runs/NAME/TIME)."
+
+
+def _read_baselines(path: Path) -> Baselines | None:
+    """Baselines of another version are computed again, not an error."""
+    try:
+        return Baselines.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} is damaged: {error}.") from error
+    return content

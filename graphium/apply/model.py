@@ -1,0 +1,195 @@
+"""A trained model, ready to be asked: ``load_model(path).predict(smiles)``."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphium.apply.decode import column_names, prediction_columns
+from graphium.batching.collate import collate
+from graphium.batching.pack import pack_block
+from graphium.checkpoint.load import find_checkpoint, read_model
+from graphium.config.experiment import Experiment
+from graphium.config.tasks import TaskSpec
+from graphium.errors import CheckpointError, UsageError
+from graphium.graphs.mol_batch import MolBatch
+from graphium.graphs.mol_block import MolBlock, RowStatus
+from graphium.graphs.properties import FEATURIZER_VERSION
+from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
+from graphium.nn.build import build_network
+from graphium.nn.network import Network
+from graphium.training.evaluation import to_units
+
+_T = TypeVar("_T")
+
+CHUNK = 4_096
+"""Rows featurised at once."""
+
+REASONS = {
+    RowStatus.SYNTAX: "syntax: not a SMILES",
+    RowStatus.VALENCE: "valence: an atom has more bonds than it can have",
+    RowStatus.KEKULIZE: "kekulize: aromatic bonds that do not fit",
+    RowStatus.EMPTY: "empty: no SMILES",
+    RowStatus.TOO_BIG: "too_big: more atoms or rings than are read",
+    RowStatus.TIMEOUT: "timeout: reading it took too long",
+    RowStatus.NOT_ASCII: "not_ascii: characters that a SMILES cannot have",
+}
+"""What the ``error`` column says; begins with the name of the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors of S rows."""
+
+    values: NDArray[np.float32]
+    """[S, C]; NaN where a row is no molecule."""
+    errors: list[str | None]
+    """[S] why a row is no molecule."""
+
+
+class Model:
+    """A trained network in evaluation mode, with all it needs to read SMILES.
+
+    Args:
+        network: The network; moved to ``device``.
+        experiment: What it was trained with.
+        specs: Its tasks.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        experiment: Experiment,
+        specs: Sequence[TaskSpec],
+        device: torch.device | None = None,
+    ) -> None:
+        self.device = device or torch.device("cpu")
+        self.network = network.to(self.device).eval()
+        self.experiment = experiment
+        self.specs = tuple(specs)
+
+    def predict(
+        self, smiles: Sequence[str | None], *, batch_size: int | None = None
+    ) -> pd.DataFrame:
+        """Predict every task for S molecules.
+
+        For each label there is a column ``<label>_predicted`` (``<task>.<label>_predicted`` where
+        tasks share a name): numbers in the unit of the label; the probability of 1 for 0/1 labels;
+        for classes the most likely one, by name or number, and a column ``<label>_p0``,
+        ``<label>_p1``, ... with the probability of each. Cells of node-level (edge-level) tasks are
+        lists with one entry for each atom (bond) in the order of the SMILES as RDKit reads it.
+
+        Args:
+            smiles: S SMILES.
+            batch_size: Molecules computed at once; by default ``batch.eval_size`` of the
+                experiment. It changes no number beyond float32 rounding.
+
+        Returns:
+            S rows in the order of ``smiles``. Column ``error`` says why a row has no prediction
+            (NaN or None); it is None elsewhere.
+        """
+        frames = [
+            self._predict_chunk(chunk, batch_size or self.experiment.batch.eval_size)
+            for chunk in _chunks(smiles)
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def embed(
+        self, smiles: Sequence[str | None], *, batch_size: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return [S, C] what the trunk knows of each molecule; NaN where a row is no molecule."""
+        return self.embed_rows(smiles, batch_size=batch_size).values
+
+    def embed_rows(
+        self, smiles: Sequence[str | None], *, batch_size: int | None = None
+    ) -> Embedded:
+        """Do as ``embed`` and say also why rows failed."""
+        values, errors = [], []
+        for chunk in _chunks(smiles):
+            pieces = self._run(
+                chunk.block, batch_size or self.experiment.batch.eval_size, self.network.embed
+            )
+            # An empty batch has no rows and the right number of columns.
+            known = torch.cat([piece.float().cpu() for piece in pieces]).numpy()
+            out = np.full((len(chunk.status), known.shape[1]), np.nan, np.float32)
+            out[chunk.rows] = known
+            values.append(out)
+            errors += _errors(chunk)
+        return Embedded(np.concatenate(values), errors)
+
+    def _predict_chunk(self, chunk: FeaturizedChunk, batch_size: int) -> pd.DataFrame:
+        outputs = list(self._run(chunk.block, batch_size, self.network.forward))
+        lengths = {"graph": None, "node": chunk.block.num_atoms, "edge": chunk.block.num_bonds}
+        columns: dict[str, pd.Series] = {}
+        for spec, names in zip(self.specs, column_names(self.specs), strict=True):
+            values = torch.cat([to_units(spec, out[spec.name]).float().cpu() for out in outputs])
+            columns |= prediction_columns(
+                spec, names, values.numpy(), chunk.rows, lengths[spec.level], len(chunk.status)
+            )
+        columns["error"] = pd.Series(_errors(chunk), dtype=object)
+        return pd.DataFrame(columns)
+
+    def _run(
+        self, block: MolBlock, batch_size: int, function: Callable[[MolBatch], _T]
+    ) -> Iterator[_T]:
+        """Apply a function of the network to all molecules, at least to one (empty) batch."""
+        graphs = pack_block(block, self.experiment.features)
+        for first in range(0, max(block.num_molecules, 1), batch_size):
+            molecules = np.arange(first, min(first + batch_size, block.num_molecules))
+            with torch.inference_mode():
+                yield function(collate(graphs, {}, molecules, {}).to(self.device))
+
+
+def load_model(path: str | Path, *, device: str = "cpu") -> Model:
+    """Load a model for prediction.
+
+    Args:
+        path: A run directory (its best checkpoint is taken) or one checkpoint.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or it is damaged or of an unknown version.
+        UsageError: If this machine has no such device.
+    """
+    record, weights = read_model(find_checkpoint(Path(path)))
+    if record.featurizer_version != FEATURIZER_VERSION:
+        raise CheckpointError(
+            f"{path} reads atoms as version {record.featurizer_version} of the featurizer "
+            f"describes them; this is version {FEATURIZER_VERSION}. Use graphium "
+            f"{record.graphium_version}, or train again"
+        )
+    experiment = Experiment.model_validate(record.experiment)
+    network = build_network(experiment.model, experiment.features, record.tasks)
+    network.load_state_dict(dict[str, Tensor](weights))
+    return Model(network, experiment, record.tasks, _device(device))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"there is no device '{name}'; use cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"device '{name}' was asked for and this machine has {torch.cuda.device_count()} "
+            "CUDA devices; use cpu"
+        )
+    return device
+
+
+def _chunks(smiles: Sequence[str | None]) -> Iterator[FeaturizedChunk]:
+    for first in range(0, max(len(smiles), 1), CHUNK):
+        yield featurize_chunk(smiles[first : first + CHUNK])
+
+
+def _errors(chunk: FeaturizedChunk) -> list[str | None]:
+    return [
+        None if status == RowStatus.OK else REASONS[RowStatus(status)] for status in chunk.status
+    ]

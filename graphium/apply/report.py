@@ -1,0 +1,211 @@
+"""``report.html``: one page that says what a run reached; no network, no script.
+
+The page is made from the files of the run alone. Everything that comes from data or config is
+escaped by the template; only our own drawings are put in as they are.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from graphium.apply.comparison import (
+    RIVALS,
+    Comparison,
+    compare,
+    main_metric,
+    reported_metrics,
+)
+from graphium.apply.figures.classes import confusion_matrices, roc_and_pr
+from graphium.apply.figures.losses import loss_curves
+from graphium.apply.figures.parity import parity_plot
+from graphium.apply.finished_run import PARTS, FinishedRun, Rival, TaskResult, read_run
+from graphium.apply.worst import Worst, label_points, worst_molecules
+from graphium.config.data import Part
+from graphium.molecules.draw import draw_svg
+
+MAX_DRAWINGS = 90
+"""Molecules drawn on the whole page; a drawing takes some 10 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: a metric on test and on val."""
+
+    title: str
+    """Task or label; empty where the line above has said it."""
+    test: Comparison
+    val: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A drawn molecule and what was measured and predicted."""
+
+    drawing: Markup
+    worst: Worst
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSection:
+    """What the page shows of one task."""
+
+    name: str
+    anchor: str
+    result: TaskResult
+    metrics: list[Row]
+    labels: list[Row]
+    """Metrics of each label; empty where there is only one."""
+    methods: dict[Rival, str]
+    figure: Markup
+    cards: list[Card]
+    part: Part
+    """The part that figure and cards show."""
+
+
+def write_report(run_dir: Path, *, baselines: bool = True) -> Path:
+    """Write ``report.html`` into the directory of a finished run.
+
+    Args:
+        run_dir: The run.
+        baselines: Fit the baselines first where ``baselines.json`` is absent or of another
+            split; otherwise the page shows those that are there.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        DataError: If this is no finished run, or its stores are gone and baselines are asked for.
+    """
+    run = read_run(run_dir)
+    if baselines:
+        from graphium.apply.baselines import write_baselines  # needs the stores and scikit-learn
+
+        write_baselines(run_dir)
+        run = read_run(run_dir)
+    target = run_dir / "report.html"
+    temporary = run_dir / f".report.{os.getpid()}.html"
+    temporary.write_text(render_report(run), encoding="utf-8")
+    temporary.replace(target)
+    return target
+
+
+def render_report(run: FinishedRun) -> str:
+    """Return the page of a run as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("graphium.apply", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = format_duration
+    experiment = run.experiment()
+    per_task = min(experiment.report.worst, MAX_DRAWINGS // len(run.results.tasks))
+    sections = [
+        _task_section(run, name, task, i, per_task)
+        for i, (name, task) in enumerate(run.results.tasks.items())
+    ]
+    written = datetime.fromtimestamp((run.path / "results.json").stat().st_mtime).astimezone()
+    return environment.get_template("report.html.j2").render(
+        results=run.results,
+        experiment=experiment,
+        date=written.strftime("%Y-%m-%d %H:%M %Z"),
+        environment=run.environment(),
+        rivals=RIVALS if run.baselines else (),
+        lines=[
+            Row(name, *(compare(run, name, part, main_metric(task)) for part in ("test", "val")))
+            for name, task in run.results.tasks.items()
+        ],
+        losses=loss_curves(run.history(), list(run.results.tasks), run.results.best_epoch),
+        sections=sections,
+        parts=PARTS,
+        coverage=_coverage(run),
+        split_lines=run.split_lines(),
+        config_text=run.config_text(),
+    )
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as a person says them: ``1 h 02 min``, ``3 min 20 s``, ``12.3 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _coverage(run: FinishedRun) -> dict[str, dict[Part, tuple[int, float]]]:
+    """Return number of labels and depth of colour (0 to 1, by logarithm) of each task and part."""
+    counts = {name: {p: task.count(p) for p in PARTS} for name, task in run.results.tasks.items()}
+    largest = max((n for row in counts.values() for n in row.values()), default=0)
+    top = math.log1p(largest) or 1.0
+    return {
+        name: {p: (n, round(math.log1p(n) / top, 3)) for p, n in row.items()}
+        for name, row in counts.items()
+    }
+
+
+def _task_section(
+    run: FinishedRun, name: str, task: TaskResult, index: int, num_worst: int
+) -> TaskSection:
+    found = run.baselines.tasks.get(name, {}) if run.baselines else {}
+    tables = {part: run.predictions(part, name) for part in ("test", "val")}
+    part: Part = "val" if tables["test"] is None and tables["val"] is not None else "test"
+    table = tables[part]
+    prefix = f"t{index}"
+    return TaskSection(
+        name=name,
+        anchor=f"task-{index}",
+        result=task,
+        metrics=_rows(run, name),
+        labels=[row for label in task.labels for row in _rows(run, name, label)]
+        if len(task.labels) > 1
+        else [],
+        methods={rival: found[rival].method for rival in RIVALS if rival in found},
+        figure=Markup("") if table is None else _figure(table, task, prefix),
+        cards=[] if table is None else _cards(worst_molecules(table, task, num_worst)),
+        part=part,
+    )
+
+
+def _rows(run: FinishedRun, name: str, label: str | None = None) -> list[Row]:
+    """Return all metrics of a task, or of one of its labels."""
+    return [
+        Row(
+            (label or name) if i == 0 else "",
+            compare(run, name, "test", metric, label),
+            compare(run, name, "val", metric, label),
+        )
+        for i, metric in enumerate(reported_metrics(run.results.tasks[name]))
+    ]
+
+
+def _figure(table: pd.DataFrame, task: TaskResult, prefix: str) -> Markup:
+    columns = label_points(table, task)
+    if task.loss == "bce":
+        return roc_and_pr(f"{prefix}-roc", columns)
+    if task.loss == "ce":
+        probabilities = sum(name.startswith(f"{task.labels[0]}_p") for name in table.columns) - 1
+        names = task.class_names or [str(c) for c in range(probabilities)]
+        return confusion_matrices(f"{prefix}-classes", columns, names)
+    return parity_plot(f"{prefix}-parity", columns, task.unit)
+
+
+def _cards(worst: Sequence[Worst]) -> list[Card]:
+    cards = []
+    for each in worst:
+        svg = draw_svg(
+            each.smiles,
+            atoms=[] if each.atom is None else [each.atom],
+            bonds=[] if each.bond is None else [each.bond],
+        )
+        cards.append(Card(Markup(svg), each))  # noqa: S704  # the drawing escapes its title
+    return cards

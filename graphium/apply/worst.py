@@ -1,0 +1,108 @@
+"""The molecules that a model gets most wrong, with their worst label, atom or bond."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from graphium.apply.comparison import format_number
+from graphium.apply.figures.parity import Points
+from graphium.apply.finished_run import TaskResult
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """One molecule and what is wrong with its predictions."""
+
+    smiles: str
+    where: str
+    """Dataset and row (0-based) of its table."""
+    label: str
+    """The label that is furthest off."""
+    measured: str
+    predicted: str
+    atom: int | None
+    """The atom that is furthest off (node level), in the order of the SMILES."""
+    bond: int | None
+    """The bond that is furthest off (edge level)."""
+
+
+def label_points(table: pd.DataFrame, task: TaskResult) -> list[Points]:
+    """Return known labels beside predictions, column by column."""
+    columns = []
+    for label in task.labels:
+        both = table[[label, f"{label}_predicted"]].to_numpy(np.float64)
+        both = both[np.isfinite(both).all(1)]
+        columns.append(Points(label, both[:, 0], both[:, 1]))
+    return columns
+
+
+def worst_molecules(table: pd.DataFrame, task: TaskResult, count: int) -> list[Worst]:
+    """Return the molecules of one part with the largest errors, worst first.
+
+    A molecule's error is that of its worst label (atom, bond): for numbers the absolute error in
+    standard deviations of the label, for classes minus the log probability of the true one.
+
+    Args:
+        table: Predictions of one part, one line for each molecule, atom or bond.
+        task: Says what the columns are.
+        count: At most so many.
+    """
+    errors = np.stack([_errors(table, label, task) for label in task.labels], axis=1)
+    if not np.isfinite(errors).any():
+        return []
+    row_error = np.where(np.isfinite(errors), errors, -1).max(1)
+    order = np.argsort(-row_error, kind="stable")
+    keys = table["dataset"].astype(str) + "\t" + table["row"].astype(str)
+    first = ~keys.iloc[order].duplicated().to_numpy()  # the worst line of each molecule
+    chosen = order[first][:count]
+    return [_describe(table, task, int(i), errors[i]) for i in chosen if row_error[i] >= 0]
+
+
+def _errors(table: pd.DataFrame, label: str, task: TaskResult) -> NDArray[np.float64]:
+    measured = table[label].to_numpy(np.float64)
+    if task.loss == "ce":
+        classes = [name for name in table.columns if _is_probability(name, label)]
+        probabilities = table[classes].to_numpy(np.float64)
+        known = np.isfinite(measured)
+        true = np.where(known, measured, 0).astype(np.int64)
+        right = probabilities[np.arange(len(table)), true]
+        return np.where(known, -np.log(np.maximum(right, 1e-12)), np.nan)
+    predicted = table[f"{label}_predicted"].to_numpy(np.float64)
+    if task.loss == "bce":
+        right = np.where(measured > 0.5, predicted, 1 - predicted)
+        return np.where(np.isfinite(measured), -np.log(np.maximum(right, 1e-12)), np.nan)
+    known_values = measured[np.isfinite(measured)]
+    scale = known_values.std() if len(known_values) else 1.0
+    error: NDArray[np.float64] = np.abs(predicted - measured) / (scale or 1.0)
+    return error
+
+
+def _is_probability(column: str, label: str) -> bool:
+    return column.startswith(f"{label}_p") and column.removeprefix(f"{label}_p").isdigit()
+
+
+def _describe(
+    table: pd.DataFrame, task: TaskResult, row: int, errors: NDArray[np.float64]
+) -> Worst:
+    line = table.iloc[row]
+    label = task.labels[int(np.nanargmax(errors))]
+    measured, predicted = float(line[label]), float(line[f"{label}_predicted"])
+    is_class = task.loss == "ce"
+    names = task.class_names
+    unit = f" {task.unit}" if task.unit else ""
+    return Worst(
+        smiles=str(line["smiles"]),
+        where=f"{line['dataset']}, row {line['row']}",
+        label=label,
+        measured=_class_name(measured, names) if is_class else format_number(measured) + unit,
+        predicted=_class_name(predicted, names) if is_class else format_number(predicted) + unit,
+        atom=int(line["atom"]) if task.level == "node" else None,
+        bond=int(line["bond"]) if task.level == "edge" else None,
+    )
+
+
+def _class_name(value: float, names: Sequence[str] | None) -> str:
+    return names[int(value)] if names else f"class {int(value)}"

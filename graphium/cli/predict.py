@@ -1,0 +1,95 @@
+"""``graphium predict`` and ``graphium embed``: a model applied to a table of SMILES."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from graphium.apply.predict import Outcome
+
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Run directory (its best checkpoint) or checkpoint.")
+]
+TablePath = Annotated[
+    Path, typer.Argument(metavar="FILE", help="csv, tsv (also .gz), parquet or smi file.")
+]
+SmilesColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--smiles-columns",
+        "--smiles-column",
+        "-s",
+        help="Column of SMILES; by default the first with a usual name.",
+    ),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="Molecules computed at once; changes memory and speed alone."),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+
+
+def predict(
+    model: ModelPath,
+    table: TablePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="csv, tsv (also .gz) or parquet file.")
+    ],
+    smiles_column: SmilesColumn = None,
+    batch_size: BatchSize = None,
+    device: Device = "cpu",
+    force: Force = False,
+) -> None:
+    """Predict every task for each row of a table.
+
+    The output keeps the rows, their order and their columns. Rows that are no molecule have their
+    reason in the column 'error' and are counted on stderr.
+    """
+    from graphium.apply.model import load_model
+    from graphium.apply.predict import predict_file
+
+    outcome = predict_file(
+        load_model(model, device=device),
+        table,
+        output,
+        smiles_column=smiles_column,
+        batch_size=batch_size,
+        force=force,
+    )
+    _say(outcome, output)
+
+
+def embed(
+    model: ModelPath,
+    table: TablePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="csv, tsv (also .gz), parquet, npz or npy file.")
+    ],
+    smiles_column: SmilesColumn = None,
+    batch_size: BatchSize = None,
+    device: Device = "cpu",
+    force: Force = False,
+) -> None:
+    """Write the learned vector of each molecule of a table.
+
+    Tables keep the input's rows and columns; npz and npy files hold the array alone, NaN in the
+    rows that are no molecule.
+    """
+    from graphium.apply.embed import embed_file
+    from graphium.apply.model import load_model
+
+    outcome = embed_file(
+        load_model(model, device=device),
+        table,
+        output,
+        smiles_column=smiles_column,
+        batch_size=batch_size,
+        force=force,
+    )
+    _say(outcome, output)
+
+
+def _say(outcome: "Outcome", output: Path) -> None:
+    typer.echo(outcome.message(output), err=True)
