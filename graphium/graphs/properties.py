@@ -30,8 +30,11 @@ ATOM_PROPERTIES = (
     "num_triple_bonds",
     "num_aromatic_bonds",
 )
-"""Columns of ``MolBlock.atom_table``. ``ring_sizes`` has bit k for a ring of k + 3 atoms (k < 12).
-Hydrogens and valences count implicit hydrogens; bonds are those between the atoms of the graph."""
+"""Columns of ``MolBlock.atom_table``. ``ring_sizes`` has bit k for a ring of k + 3 atoms (k < 12);
+``min_ring`` and ``max_ring`` are 0 outside rings. ``cip_code`` is 0 none, 1 R, 2 S, 3 r, 4 s.
+``hybridization`` and ``chiral_tag`` are RDKit's enum numbers (the tag depends on the order of the
+atoms, the code does not). ``isotope`` is 0 unless labelled. The implicit columns count hydrogens
+that RDKit adds, the explicit ones all else; bonds are those between the atoms of the graph."""
 
 BOND_PROPERTIES = (
     "bond_type",

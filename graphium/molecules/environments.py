@@ -40,7 +40,8 @@ class Environments:
     """[N, D] (or [B, D]) numbers that a forest can be fitted to."""
     groups: NDArray[np.int64]
     """[N] (or [B]) number of the simple kind: element, degree and hybridisation of an atom; type
-    and elements at the ends of a bond."""
+    and elements at the ends of a bond. Sixteen bits each, so that ``groups >> 16`` leaves out the
+    last and ``groups >> 32`` the last two."""
 
 
 def atom_environments(smiles: Sequence[str], bits: int = 64) -> Environments:

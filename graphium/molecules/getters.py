@@ -5,7 +5,6 @@ Everything that a faster path computes must equal this page.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,9 @@ from graphium.errors import DataError
 
 _CIP_CODES = {"R": 1, "S": 2, "r": 3, "s": 4}
 _MAX_CODES = 2**16
+_EXPLICIT, _IMPLICIT = Chem.ValenceType.EXPLICIT, Chem.ValenceType.IMPLICIT
+_SINGLE, _DOUBLE = int(Chem.BondType.SINGLE), int(Chem.BondType.DOUBLE)
+_TRIPLE, _AROMATIC = int(Chem.BondType.TRIPLE), int(Chem.BondType.AROMATIC)
 
 
 class AtomRow(NamedTuple):
@@ -68,40 +70,54 @@ class ChunkProperties:
     bond_table: NDArray[np.int16]
 
 
+class MoleculeRows(NamedTuple):
+    """One molecule: a row for each atom and bond, and the atoms that each bond joins."""
+
+    atoms: list[AtomRow]
+    bonds: list[BondRow]
+    ends: list[tuple[int, int]]
+
+
 def properties_of_chunk(mols: Sequence[Chem.Mol]) -> ChunkProperties:
     """Return the properties of all atoms and bonds, each distinct row once and in rising order."""
-    atom_table, atom_code = _encode([row for mol in mols for row in atom_rows(mol)], AtomRow)
-    bond_table, bond_code = _encode([row for mol in mols for row in bond_rows(mol)], BondRow)
-    ends = chain.from_iterable(
-        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for mol in mols for bond in mol.GetBonds()
-    )
+    rows = [molecule_rows(mol) for mol in mols]
+    atom_table, atom_code = _encode([row for one in rows for row in one.atoms], AtomRow)
+    bond_table, bond_code = _encode([row for one in rows for row in one.bonds], BondRow)
+    ends = [pair for one in rows for pair in one.ends]
     return ChunkProperties(
-        num_atoms=np.array([mol.GetNumAtoms() for mol in mols], np.int32),
-        num_bonds=np.array([mol.GetNumBonds() for mol in mols], np.int32),
+        num_atoms=np.array([len(one.atoms) for one in rows], np.int32),
+        num_bonds=np.array([len(one.bonds) for one in rows], np.int32),
         atom_code=atom_code,
-        bond_ends=np.fromiter(ends, np.uint16).reshape(-1, 2),
+        bond_ends=np.array(ends, np.uint16).reshape(-1, 2),
         bond_code=bond_code,
         atom_table=atom_table,
         bond_table=bond_table,
     )
 
 
-def atom_rows(mol: Chem.Mol) -> list[AtomRow]:
-    """Return the properties of each atom."""
-    ring_sizes: list[list[int]] = [[] for _ in range(mol.GetNumAtoms())]
+def molecule_rows(mol: Chem.Mol) -> MoleculeRows:
+    """Return the properties of each atom and bond."""
+    atoms = list(mol.GetAtoms())
+    numbers = [atom.GetAtomicNum() for atom in atoms]
+    bond_types: list[list[int]] = [[] for _ in atoms]
+    bonds: list[BondRow] = []
+    ends: list[tuple[int, int]] = []
+    for bond in mol.GetBonds():
+        begin, end = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+        row = _bond_row(bond, numbers[begin], numbers[end])
+        bond_types[begin].append(row.bond_type)
+        bond_types[end].append(row.bond_type)
+        bonds.append(row)
+        ends.append((begin, end))
+    ring_sizes: list[list[int]] = [[] for _ in atoms]
     for ring in mol.GetRingInfo().AtomRings():
-        for atom in ring:
-            ring_sizes[atom].append(len(ring))
-    return [_atom_row(atom, ring_sizes[atom.GetIdx()]) for atom in mol.GetAtoms()]
+        for member in ring:
+            ring_sizes[member].append(len(ring))
+    rows = [_atom_row(*parts) for parts in zip(atoms, bond_types, ring_sizes, strict=True)]
+    return MoleculeRows(rows, bonds, ends)
 
 
-def bond_rows(mol: Chem.Mol) -> list[BondRow]:
-    """Return the properties of each bond."""
-    return [_bond_row(bond) for bond in mol.GetBonds()]
-
-
-def _atom_row(atom: Chem.Atom, ring_sizes: list[int]) -> AtomRow:
-    bonds = [bond.GetBondType() for bond in atom.GetBonds()]
+def _atom_row(atom: Chem.Atom, bond_types: list[int], ring_sizes: list[int]) -> AtomRow:
     tag = int(atom.GetChiralTag())
     cip = atom.GetProp("_CIPCode") if tag and atom.HasProp("_CIPCode") else None
     return AtomRow(
@@ -111,9 +127,9 @@ def _atom_row(atom: Chem.Atom, ring_sizes: list[int]) -> AtomRow:
         radical_electrons=atom.GetNumRadicalElectrons(),
         explicit_hydrogens=atom.GetNumExplicitHs(),
         implicit_hydrogens=atom.GetNumImplicitHs(),
-        degree=len(bonds),
-        explicit_valence=atom.GetValence(Chem.ValenceType.EXPLICIT),
-        implicit_valence=atom.GetValence(Chem.ValenceType.IMPLICIT),
+        degree=len(bond_types),
+        explicit_valence=atom.GetValence(_EXPLICIT),
+        implicit_valence=atom.GetValence(_IMPLICIT),
         hybridization=int(atom.GetHybridization()),
         chiral_tag=tag,
         cip_code=_CIP_CODES[cip] if cip else 0,
@@ -122,10 +138,10 @@ def _atom_row(atom: Chem.Atom, ring_sizes: list[int]) -> AtomRow:
         num_rings=len(ring_sizes),
         min_ring=min(ring_sizes, default=0),
         max_ring=max(ring_sizes, default=0),
-        num_single_bonds=bonds.count(Chem.BondType.SINGLE),
-        num_double_bonds=bonds.count(Chem.BondType.DOUBLE),
-        num_triple_bonds=bonds.count(Chem.BondType.TRIPLE),
-        num_aromatic_bonds=bonds.count(Chem.BondType.AROMATIC),
+        num_single_bonds=bond_types.count(_SINGLE),
+        num_double_bonds=bond_types.count(_DOUBLE),
+        num_triple_bonds=bond_types.count(_TRIPLE),
+        num_aromatic_bonds=bond_types.count(_AROMATIC),
     )
 
 
@@ -137,8 +153,7 @@ def _bits(ring_sizes: list[int]) -> int:
     return bits
 
 
-def _bond_row(bond: Chem.Bond) -> BondRow:
-    first, second = bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum()
+def _bond_row(bond: Chem.Bond, first: int, second: int) -> BondRow:
     return BondRow(
         bond_type=int(bond.GetBondType()),
         stereo=int(bond.GetStereo()),

@@ -9,7 +9,7 @@ from graphium.errors import DataError
 from graphium.graphs.features import atom_features, bond_features
 from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
 from graphium.molecules import getters
-from graphium.molecules.getters import AtomRow, BondRow, atom_rows, bond_rows, properties_of_chunk
+from graphium.molecules.getters import AtomRow, BondRow, molecule_rows, properties_of_chunk
 
 MOLECULES = [
     "CC(=O)Oc1ccccc1C(=O)O",
@@ -36,7 +36,7 @@ def test_rows_have_the_columns_of_the_store():
 
 
 def test_bond_counts_of_each_kind_add_up_to_the_degree_and_are_not_the_degree(mol):
-    rows = atom_rows(mol)
+    rows = molecule_rows(mol).atoms
     for atom, row in zip(mol.GetAtoms(), rows, strict=True):
         kinds = [bond.GetBondTypeAsDouble() for bond in atom.GetBonds()]
         assert row.degree == len(kinds)
@@ -48,7 +48,7 @@ def test_bond_counts_of_each_kind_add_up_to_the_degree_and_are_not_the_degree(mo
 
 def test_hydrogens_and_valences_agree_with_explicit_hydrogens(mol):
     full = Chem.AddHs(mol)
-    for row, atom in zip(atom_rows(mol), full.GetAtoms(), strict=False):
+    for row, atom in zip(molecule_rows(mol).atoms, full.GetAtoms(), strict=False):
         assert row.explicit_hydrogens + row.implicit_hydrogens == sum(
             neighbour.GetAtomicNum() == 1 for neighbour in atom.GetNeighbors()
         )
@@ -57,7 +57,7 @@ def test_hydrogens_and_valences_agree_with_explicit_hydrogens(mol):
 
 def test_ring_columns_agree_with_rdkit_ring_by_ring(mol):
     rings = mol.GetRingInfo()
-    for index, row in enumerate(atom_rows(mol)):
+    for index, row in enumerate(molecule_rows(mol).atoms):
         sizes = rings.AtomRingSizes(index)
         assert row.num_rings == len(sizes)
         assert (row.min_ring, row.max_ring) == (min(sizes, default=0), max(sizes, default=0))
@@ -66,24 +66,31 @@ def test_ring_columns_agree_with_rdkit_ring_by_ring(mol):
 
 
 def test_stereo_centres_and_double_bonds_have_their_codes():
-    right, left = (atom_rows(Chem.MolFromSmiles(s))[1] for s in ("C[C@@H](N)O", "C[C@H](N)O"))
+    right, left = (
+        molecule_rows(Chem.MolFromSmiles(s)).atoms[1] for s in ("C[C@@H](N)O", "C[C@H](N)O")
+    )
     assert {right.cip_code, left.cip_code} == {1, 2}
-    codes = {s: bond_rows(Chem.MolFromSmiles(s))[1].stereo for s in ("F/C=C/F", "F/C=C\\F")}
+    codes = {
+        s: molecule_rows(Chem.MolFromSmiles(s)).bonds[1].stereo for s in ("F/C=C/F", "F/C=C\\F")
+    }
     assert codes == {"F/C=C/F": 3, "F/C=C\\F": 2}
 
 
 def test_ends_of_a_bond_are_in_order_of_their_elements():
-    assert bond_rows(Chem.MolFromSmiles("OC")) == bond_rows(Chem.MolFromSmiles("CO"))
+    assert (
+        molecule_rows(Chem.MolFromSmiles("OC")).bonds
+        == molecule_rows(Chem.MolFromSmiles("CO")).bonds
+    )
 
 
 def test_codes_point_at_the_rows_and_tables_are_sorted_without_repeats():
     mols = [Chem.MolFromSmiles(smiles) for smiles in MOLECULES]
     block = properties_of_chunk(mols)
-    rows = [row for mol in mols for row in atom_rows(mol)]
+    rows = [row for mol in mols for row in molecule_rows(mol).atoms]
     np.testing.assert_array_equal(block.atom_table[block.atom_code], rows)
     table = [tuple(row) for row in block.atom_table.tolist()]
     assert table == sorted(set(table))
-    bonds = [row for mol in mols for row in bond_rows(mol)]
+    bonds = [row for mol in mols for row in molecule_rows(mol).bonds]
     np.testing.assert_array_equal(block.bond_table[block.bond_code], bonds)
 
 
