@@ -9,17 +9,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+_LARGEST = 2**64 - 1
+
 
 def seeded_hash(seeds: Sequence[int], keys: NDArray[np.integer]) -> NDArray[np.uint64]:
     """Return one pseudo-random number for each key; sorting by them is a random order.
 
     Args:
-        seeds: Non-negative integers that together choose the function, for example seed and epoch.
+        seeds: Integers that together choose the function, for example seed and epoch.
         keys: [S] integers; equal keys give equal numbers, wherever they stand.
     """
     state = np.zeros(1, np.uint64)
     for seed in seeds:
-        state = _mix(state ^ np.array([seed], np.uint64))
+        state = _mix(state ^ np.array([seed & _LARGEST], np.uint64))
     return _mix(_mix(keys.astype(np.uint64)) ^ state)
 
 

@@ -292,3 +292,58 @@ def test_features_and_encodings_are_those_that_the_experiment_chooses(prepared):
     assert graphs.atom_table.shape[1] == graphs.bond_table.shape[1] == 1
     assert list(graphs.encodings) == ["random_walk"]
     assert graphs.encodings["random_walk"].shape == (graphs.atom_offset[-1], 16)
+
+
+def test_stereoisomers_and_salts_are_other_molecules_but_never_in_another_part(tmp_path):
+    (tmp_path / "main.csv").write_text(
+        "smiles,y,part\n"
+        "N[C@@H](C)C(=O)O,1,train\nN[C@H](C)C(=O)O,2,test\nCC(=O)[O-].[Na+],3,val\n"
+        "CC(=O)[O-].[K+],4,train\nC,5,train\n"
+    )
+    (tmp_path / "other.csv").write_text("smiles,z,part\nNC(C)C(=O)O,7,train\nCC,1,train\n")
+    tasks = {
+        "y": {"dataset": "main", "labels": ["y"], "loss": "mae"},
+        "z": {"dataset": "other", "labels": ["z"], "loss": "mae"},
+    }
+    options = experiment(tmp_path, tasks, categories={})
+    prepare_experiment(options, tmp_path / "root", workers=1)
+
+    mix = open_mix(options, tmp_path / "root")
+
+    assert len(mix.part) == 7  # nothing was joined...
+    assert {
+        s: ("train", "val", "test")[p] for s, p in zip(mix.smiles(), mix.part, strict=True)
+    } == {
+        "NC(C)C(=O)O": "test",  # ...and nothing learned about what is tested
+        "N[C@@H](C)C(=O)O": "test",
+        "N[C@H](C)C(=O)O": "test",
+        "CC(=O)[O-].[Na+]": "val",
+        "CC(=O)[O-].[K+]": "val",
+        "C": "train",
+        "CC": "train",
+    }
+
+
+def test_a_scaffold_split_keeps_each_scaffold_in_one_part(tmp_path):
+    rings = ["c1ccccc1", "C1CCCCC1", "c1ccncc1", "C1CCNC1", "c1ccsc1", "c1cc[nH]c1"]
+    smiles = [tail + ring for ring in rings for tail in ("C", "CC", "CCC", "O", "N")]
+    rows = "".join(f"{text},{i}\n" for i, text in enumerate(smiles))
+    (tmp_path / "main.csv").write_text("smiles,y\n" + rows)
+    (tmp_path / "other.csv").write_text("smiles,z,part\nCC,1,train\n")
+    split = {"kind": "scaffold", "fractions": [0.5, 0.25, 0.25]}
+    options = experiment(
+        tmp_path, {"y": {**TASKS["y"], "labels": ["y"]}}, split=split, categories={}
+    )
+    prepare_experiment(options, tmp_path / "root", workers=1)
+
+    mix = open_mix(options, tmp_path / "root")
+
+    part = dict(zip(mix.smiles(), mix.part.tolist(), strict=True))
+    parts_of_ring = [{part[tail + ring] for tail in ("C", "CC", "CCC", "O", "N")} for ring in rings]
+    assert [len(parts) for parts in parts_of_ring] == [1] * 6
+    assert set(part.values()) == {0, 1, 2}
+
+
+def test_a_scaffold_split_without_prepared_scaffolds_says_what_to_run(prepared):
+    with pytest.raises(StoreError, match=r"'main' is divided by scaffold.*graphium data prepare"):
+        open_with(prepared, TASKS, split={"kind": "scaffold"})

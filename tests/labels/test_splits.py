@@ -60,6 +60,7 @@ def test_another_seed_makes_another_split(split):
     mols = molecules(range(200), range(1, 201))
 
     assert parts(split(seed=0), mols) != parts(split(seed=1), mols)
+    assert parts(split(seed=0), mols) != parts(split(seed=-1), mols)
     assert parts(split(seed=1), mols) == parts(split(seed=1), mols)
 
 
