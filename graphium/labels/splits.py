@@ -186,6 +186,8 @@ def _read_lists(path: Path, key: str | None) -> dict[str, list[Any]]:
         raise DataError(f"split file {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"split file {path} is not JSON: {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("datasets"), dict):
+        content = content["datasets"]  # the splits.json that a run leaves
     if key is not None:
         options = list(content) if isinstance(content, Mapping) else []
         if key not in options:

@@ -172,6 +172,12 @@ def test_a_file_of_several_datasets_is_read_by_key(split_file, monkeypatch, tmp_
     assert parts(split, molecules(range(2))) == [TEST, TRAIN]
 
 
+def test_the_splits_that_a_run_leaves_are_read_by_dataset(split_file):
+    path = split_file({"datasets": {"bace": {"train": [1], "val": [], "test": [0]}}, "report": []})
+
+    assert parts(FileSplitConfig(file=path, key="bace"), molecules(range(2))) == [TEST, TRAIN]
+
+
 @pytest.mark.parametrize(
     ("content", "key", "message"),
     [
