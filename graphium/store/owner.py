@@ -18,11 +18,12 @@ from graphium.store.layout import COMMITS, OWNERS, SEGMENTS, TEMPORARY
 @contextmanager
 def own_name(store: Path) -> Iterator[str]:
     """Hold a new writer's name while the body runs; unfinished files of the name go at the end."""
-    (store / OWNERS).mkdir(parents=True, exist_ok=True)
     while True:
+        (store / OWNERS).mkdir(parents=True, exist_ok=True)
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         path = _lock_path(store, name)
-        path.touch(exist_ok=False)
+        with suppress(FileNotFoundError):  # another process has just removed the empty folder
+            path.touch(exist_ok=False)
         handle = hold_name(store, name)
         if handle is not None:
             break
@@ -65,6 +66,8 @@ def remove_dead_writers(store: Path) -> None:
             path.unlink(missing_ok=True)
         finally:
             os.close(handle)
+    if (store / OWNERS).is_dir():
+        remove_if_empty(store / OWNERS)
 
 
 def _lock_path(store: Path, name: str) -> Path:

@@ -134,21 +134,21 @@ def _prepare(
     source = find_source(dataset)
     store = _store_path(dataset, source, root)
     if (store / MANIFEST).is_file():
+        remove_dead_writers(store)
         check_declared(name, dataset, read_manifest(store).plan)
         return store
-    for folder in (store, store / COMMITS, store / SEGMENTS):
-        folder.mkdir(parents=True, exist_ok=True)
     remove_dead_writers(store)
     try:
         with own_name(store) as writer:
             plan = _agree_on_plan(dataset, source, pool, segment_rows, store, writer)
             check_declared(name, dataset, plan)
+            for folder in (store / COMMITS, store / SEGMENTS):
+                folder.mkdir(exist_ok=True)
             _write_segments(name, source.open(), plan, store, writer, pool, progress)
             _finish(name, plan, store, writer)
     finally:
-        if not (store / PLAN).exists():  # a table that cannot be used leaves no empty folders
-            for folder in (store / COMMITS, store / SEGMENTS, store):
-                remove_if_empty(folder)
+        if not (store / PLAN).exists():  # a table that cannot be used leaves no empty folder
+            remove_if_empty(store)
     return store
 
 
@@ -252,6 +252,7 @@ def _finish(name: str, plan: Plan, store: Path, writer: str) -> None:
         _LOG.warning(
             "Dataset '%s': %d infinite values of column '%s' count as missing", name, count, column
         )
+    remove_dead_writers(store)  # workers whose parent was killed end some time after it
     commits = [f"{COMMITS}/{number:05d}.json" for number in range(plan.num_segments)]
     manifest = build_manifest(store, plan, records, [PLAN, REJECTS, *commits])
     write_manifest(store, manifest, writer)
