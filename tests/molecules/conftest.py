@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
+def real_tables() -> Path:
     """The folder of real tables that the environment names."""
     folder = os.environ.get("GRAPHIUM_TEST_DATA")
     if not folder:
@@ -15,7 +15,7 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def pool(test_data: Path) -> "pd.Series[str]":
+def pool(real_tables: Path) -> "pd.Series[str]":
     """SMILES of a million real molecules."""
-    path = test_data / "smiles" / "smiles_pool.parquet"
+    path = real_tables / "smiles" / "smiles_pool.parquet"
     return pd.read_parquet(path, columns=["smiles"])["smiles"]
