@@ -1,5 +1,6 @@
 """``graphium-train``: prepare what is missing, train, report."""
 
+import itertools
 import logging
 import os
 import sys
@@ -99,18 +100,30 @@ def _new_run_dir(name: str, chosen: Path | None) -> Path:
     """Make the directory of a run; an existing one is never written into."""
     if RUN_DIR_VARIABLE in os.environ:
         return Path(os.environ[RUN_DIR_VARIABLE])
-    directory = chosen
-    if directory is None:
+    if chosen is None:
         base = Path(os.environ.get("GRAPHIUM_RUNS_DIR", "runs")) / name
-        directory = base / datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
+        return _make_timed(base)
     try:
-        directory.mkdir(parents=True)
+        chosen.mkdir(parents=True)
     except FileExistsError:
         raise UsageError(
-            f"{directory} exists and is not overwritten; choose another --run-dir, or go on with "
-            f"it: graphium-train --resume {directory}"
+            f"{chosen} exists and is not overwritten; choose another --run-dir, or go on with "
+            f"it: graphium-train --resume {chosen}"
         ) from None
-    return directory
+    return chosen
+
+
+def _make_timed(base: Path) -> Path:
+    """Make a directory named after the time; runs that start in one second get a number."""
+    time = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
+    for number in itertools.count(1):
+        directory = base / (time if number == 1 else f"{time}_{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return directory
+    raise AssertionError("unreachable: itertools.count does not end")
 
 
 def _run(

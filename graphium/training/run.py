@@ -164,7 +164,7 @@ def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) 
     config = experiment.trainer
     strategy: str | Strategy = "auto"
     if config.devices * config.num_nodes > 1:
-        strategy = DDPStrategy(timeout=timedelta(minutes=5), broadcast_buffers=False)
+        strategy = DDPStrategy(timeout=timedelta(minutes=5))
     has_val = len(mix.molecules("val")) > 0
     if config.early_stopping is not None and has_val:
         callbacks = [
@@ -199,7 +199,9 @@ def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) 
 
 def _quiet_lightning() -> None:
     """Leave the words to us: its notes speak of things that this loop decides."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", r".*sync_dist=True.*")  # every rank has the same value
     warnings.filterwarnings("ignore", r".*LeafSpec.*is deprecated")  # torch to Lightning
     warnings.filterwarnings("ignore", r".*does not have many workers.*")  # collate is a few slices
 
