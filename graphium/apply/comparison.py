@@ -111,12 +111,12 @@ def compare(
 
 
 def format_number(value: float | None) -> str:
-    """Return three or four significant digits, or ``undefined``."""
+    """Return three significant digits or a little more, or ``undefined``."""
     if value is None or math.isnan(value):
         return "undefined"
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
-    return f"{value:.2e}"
+    if value == 0 or 0.1 <= abs(value) < 10:
+        return f"{value:.3f}"
+    return f"{value:.3g}" if 1e-4 <= abs(value) < 0.1 else f"{value:.4g}"
 
 
 def _unit_of(task: TaskResult, metric: str) -> str | None:

@@ -92,13 +92,12 @@ def _describe(
     measured, predicted = float(line[label]), float(line[f"{label}_predicted"])
     is_class = task.loss == "ce"
     names = task.class_names
-    unit = f" {task.unit}" if task.unit else ""
     return Worst(
         smiles=str(line["smiles"]),
         where=f"{line['dataset']}, row {line['row']}",
         label=label,
-        measured=_class_name(measured, names) if is_class else format_number(measured) + unit,
-        predicted=_class_name(predicted, names) if is_class else format_number(predicted) + unit,
+        measured=_class_name(measured, names) if is_class else format_number(measured),
+        predicted=_class_name(predicted, names) if is_class else format_number(predicted),
         atom=int(line["atom"]) if task.level == "node" else None,
         bond=int(line["bond"]) if task.level == "edge" else None,
     )

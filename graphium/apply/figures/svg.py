@@ -16,12 +16,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8F98"
-"""Okabe and Ito's palette, told apart by colour-blind readers, and a grey."""
+BLUE, ORANGE, GREY = "#1B7FBD", "#E69F00", "#8A8F98"
+"""After Okabe and Ito's palette, which colour-blind readers tell apart; the blue is a little
+lighter so that it can be seen on a dark page."""
 
 _INK = "#010203"  # stands for the page's own colour until the SVG is written
 _STYLE: Any = {  # Any: matplotlib's stubs want a dictionary of literal keys
     "svg.fonttype": "none",
+    "svg.hashsalt": "graphium",  # the same figure has the same ids each time
+    "text.parse_math": False,  # a label may hold a dollar sign
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 9.5,

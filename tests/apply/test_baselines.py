@@ -1,0 +1,213 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Descriptors
+
+from graphium.apply import baselines
+from graphium.apply.baselines import score, task_rows, write_baselines
+from graphium.apply.finished_run import read_run
+from graphium.batching.mix import Mix, open_mix
+from graphium.config.experiment import Experiment
+from graphium.config.load import dump_yaml, load_config
+from graphium.errors import DataError
+from graphium.store.prepare import cache_root, prepare_experiment
+
+HEADS = ["C", "CC", "CCC", "CCCC", "CC(C)", "C1CCCCC1", "c1ccccc1", "c1ccncc1", "CC(C)(C)", "C=C"]
+TAILS = ["O", "N", "Cl", "Br", "C(=O)O", "C#N", "C(=O)N", "OC", "F", "CO", "CCl", "C(C)=O"]
+SMILES = [head + tail for head in HEADS for tail in TAILS]
+
+CONFIG = """
+name: toy
+datasets:
+  toy:
+    table: {table}
+    split: {{kind: random, fractions: [0.7, 0.15, 0.15]}}
+    computed: [gasteiger_charge, mmff_bond_length]
+tasks:
+  numbers: {{dataset: toy, labels: [weight, gap], loss: mae}}
+  oxygen: {{dataset: toy, labels: [oxygen], loss: bce}}
+  kind: {{dataset: toy, labels: [kind], loss: ce, num_classes: 3}}
+  charge: {{dataset: toy, level: node, labels: [gasteiger_charge], loss: mae}}
+  length: {{dataset: toy, level: edge, labels: [mmff_bond_length], loss: mae}}
+report: {{trees: 30}}
+"""
+
+
+def _table() -> str:
+    lines = ["smiles,weight,gap,oxygen,kind"]
+    for i, smiles in enumerate(SMILES):
+        weight = Descriptors.MolWt(Chem.MolFromSmiles(smiles))
+        gap = "" if i % 3 else i % 7
+        kind = 2 if "N" in smiles else int("O" in smiles)
+        lines.append(f"{smiles},{weight:.3f},{gap},{int('O' in smiles)},{kind}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of which baselines need no more than this."""
+    root = tmp_path_factory.mktemp("baselines")
+    (root / "toy.csv").write_text(_table())
+    (root / "toy.yaml").write_text(CONFIG.format(table=root / "toy.csv"))
+    experiment = load_config(root / "toy.yaml").experiment
+    prepare_experiment(experiment, root / "cache", workers=1)
+    mix = open_mix(experiment, root / "cache")
+    run = root / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(dump_yaml(experiment))
+    (run / "splits.json").write_text(json.dumps(mix.splits()))
+    tasks = {
+        name: {
+            "level": task.spec.level,
+            "loss": task.spec.loss,
+            "labels": task.spec.labels,
+            "coverage": {},
+        }
+        for name, task in mix.tasks.items()
+    }
+    results = {
+        "name": "toy",
+        "seed": 1,
+        "epochs": 1,
+        "parameters": 1,
+        "wall_seconds": 1,
+        "molecules_per_second": 1,
+        "molecules": {part: len(mix.molecules(part)) for part in ("train", "val", "test")},
+        "tasks": tasks,
+    }
+    (run / "results.json").write_text(json.dumps(results))
+    return run
+
+
+@pytest.fixture(scope="module")
+def experiment(run: Path) -> Experiment:
+    return read_run(run).experiment()
+
+
+@pytest.fixture(autouse=True)
+def _cache(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHIUM_CACHE_DIR", str(run.parent / "cache"))
+
+
+@pytest.fixture(scope="module")
+def mix(run: Path, experiment: Experiment) -> Mix:
+    return open_mix(experiment, run.parent / "cache")
+
+
+def test_every_task_has_a_mean_and_a_forest_that_beats_it(run: Path) -> None:
+    tasks = json.loads(write_baselines(run).read_text())["tasks"]
+
+    assert set(tasks) == {"numbers", "oxygen", "kind", "charge", "length"}
+    for name, metric in (("numbers", "mae"), ("charge", "mae"), ("length", "mae")):
+        assert 0 < tasks[name]["forest"]["test"][metric] < tasks[name]["mean"]["test"][metric]
+        assert tasks[name]["mean"]["val"][metric] > 0
+    assert tasks["oxygen"]["mean"]["test"]["auroc"] == 0.5
+    assert tasks["oxygen"]["forest"]["test"]["auroc"] > 0.9
+    assert tasks["kind"]["forest"]["test"]["accuracy"] > tasks["kind"]["mean"]["test"]["accuracy"]
+    assert set(tasks["numbers"]["forest"]["per_label"]) == {"weight", "gap"}
+    assert tasks["numbers"]["mean"]["test"]["pearson"] is None
+
+
+def test_the_mean_is_that_of_the_training_part_alone(run: Path, mix: Mix) -> None:
+    tasks = json.loads(write_baselines(run).read_text())["tasks"]
+    weights = {row.split(",")[0]: float(row.split(",")[1]) for row in _table().splitlines()[1:]}
+    smiles = mix.smiles()
+    train = [weights[smiles[i]] for i in mix.molecules("train")]
+    test = [weights[smiles[i]] for i in mix.molecules("test")]
+
+    expected = np.abs(np.array(test) - np.mean(train)).mean()
+
+    assert tasks["numbers"]["mean"]["per_label"]["weight"]["test"]["mae"] == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+def test_a_kind_is_element_degree_and_hybridisation_or_bond_type_and_ends(mix: Mix) -> None:
+    smiles = mix.smiles()
+    atoms, bonds = task_rows(mix, "charge"), task_rows(mix, "length")
+    kinds: dict[int, set[tuple]] = {}
+    flat = [
+        atom
+        for i in mix.tasks["charge"].molecule
+        for atom in Chem.MolFromSmiles(smiles[i]).GetAtoms()
+    ]
+    assert len(flat) == len(atoms.labels)
+    for group, atom in zip(atoms.groups[0].tolist(), flat, strict=True):
+        kind = atom.GetAtomicNum(), atom.GetDegree(), atom.GetHybridization()
+        kinds.setdefault(group, set()).add(kind)
+
+    assert all(len(same) == 1 for same in kinds.values())
+    assert len(kinds) == len(set.union(*kinds.values()))
+    assert len(atoms.groups) == len(bonds.groups) == 3
+    assert len(set(bonds.groups[0].tolist())) > len(set(bonds.groups[2].tolist())) > 1
+
+
+def test_many_training_rows_are_thinned_and_it_says_so(
+    mix: Mix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "MAX_TRAIN_ENVIRONMENTS", 50)
+    monkeypatch.setattr(baselines, "MAX_ENVIRONMENT_TREES", 7)
+    rows = task_rows(mix, "charge")
+    num_train = int((rows.part == 0).sum())
+
+    first, second = score(rows, 30)["forest"], score(rows, 30)["forest"]
+
+    assert first.method == (
+        "random forest of 7 trees on the environment of the atom, "
+        f"fitted to 50 of {num_train} training rows"
+    )
+    assert first.test == second.test
+
+
+def test_a_second_report_reuses_what_was_fitted(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_baselines(run)
+    before = path.read_text()
+    monkeypatch.setenv("GRAPHIUM_CACHE_DIR", "/nonexistent")
+
+    assert write_baselines(run) == path
+    assert path.read_text() == before
+
+
+def test_another_split_or_number_of_trees_is_fitted_again(run: Path, tmp_path: Path) -> None:
+    write_baselines(run)
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    key = baselines.baselines_key(read_run(copy))
+    assert key == read_run(run).baselines.key
+
+    text = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(text.replace("trees: 30", "trees: 31"))
+    assert baselines.baselines_key(read_run(copy)) != key
+    (copy / "config.yaml").write_text(text.replace("seed: 42", "seed: 43"))
+    assert baselines.baselines_key(read_run(copy)) == key
+    (copy / "splits.json").write_text("{}")
+    assert baselines.baselines_key(read_run(copy)) != key
+
+
+def test_seeds_of_one_experiment_share_their_baselines(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_baselines(run)
+    for seed in ("seed-1", "seed-2"):
+        shutil.copytree(run, tmp_path / seed)
+    (tmp_path / "seed-2" / "baselines.json").unlink()
+    monkeypatch.setenv("GRAPHIUM_CACHE_DIR", "/nonexistent")
+
+    write_baselines(tmp_path / "seed-2")
+
+    assert read_run(tmp_path / "seed-2").baselines == read_run(tmp_path / "seed-1").baselines
+
+
+def test_stores_that_are_gone_are_named_with_the_command_that_makes_them(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("baselines.json"))
+    monkeypatch.setenv("GRAPHIUM_CACHE_DIR", str(tmp_path / "empty"))
+    assert cache_root() == tmp_path / "empty"
+
+    with pytest.raises(DataError, match=r"graphium data prepare .*--no-baselines"):
+        write_baselines(tmp_path / "run")
