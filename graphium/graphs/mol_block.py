@@ -1,7 +1,8 @@
 """A chunk of featurised molecules as flat numpy arrays: what featurisation makes and a store keeps.
 
 Ragged data are flat arrays beside lengths. An atom's whole tuple of properties is one row of a
-small vocabulary (``atom_table``), so an atom is one code; the same for bonds. Each bond stands once.
+small vocabulary (``atom_table``), so an atom is one code; the same for bonds. Each bond stands
+once.
 """
 
 from dataclasses import dataclass

