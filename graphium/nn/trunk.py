@@ -1,8 +1,10 @@
 """The stack of message-passing layers that all tasks share.
 
 Blocks are norm, activation, layer, dropout, and then the residual ("res+" of Li et al. 2020,
-arXiv:2006.07739, section 3.3): the residual path from the first atom channels to the last norm is
-the identity. See ``docs/decisions`` for the comparison with norm and activation after the layer.
+arXiv:2006.07739): from the first atom channels to the last norm the residual path is the identity,
+at any depth. Norm and activation after the layer learn as well at depth 4 (10 epochs on 4,000
+molecules each of QM9 and ZINC: no difference beyond that of two seeds), from a first gradient two
+to four times as large.
 """
 
 from jaxtyping import Float
