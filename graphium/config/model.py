@@ -20,7 +20,7 @@ class EncoderConfig(Section):
     bond_width: int = Field(default=32, gt=0)
     """Channels of encoded bonds."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout inside the encoders."""
+    """Dropout inside the encoder of atoms."""
 
 
 class TrunkConfig(Section):

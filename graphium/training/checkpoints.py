@@ -1,13 +1,12 @@
 """When checkpoints are written, and which are kept."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from graphium.checkpoint.save import point
+from graphium.checkpoint.save import point, remove_checkpoint
 from graphium.training.module import TrainingModule
 
 
@@ -80,4 +79,4 @@ class CheckpointKeeper(Callback):
         kept = {(self._folder / name).resolve() for name in ("last", "best")}
         for old in self._folder.glob("step-*"):
             if old.resolve() not in kept:
-                shutil.rmtree(old)
+                remove_checkpoint(old)
