@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from graphium.nn.build import build_network
 from safetensors.torch import load_file, save_file
 from torch.nn.parallel import DistributedDataParallel
 
 from graphium.batching.loader import BatchLoader
 from graphium.batching.sampler import PositionalSampler
 from graphium.batching.task_data import TaskData
+from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.losses import task_sums, total_loss
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from graphium.checkpoint.load import find_checkpoint, read_training
 
 SMILES = """
