@@ -58,7 +58,7 @@ def train(
         return
     if experiment is None:
         raise UsageError("give an experiment, for example: graphium-train expts/demo.yaml")
-    loaded = load_config(experiment, overrides or []).experiment
+    loaded = _load(experiment, overrides or [])
     _prepare(loaded, console, workers=workers, may_prepare=not no_prepare)
     directory = _new_run_dir(loaded.name, run_dir)
     if seeds == 1:
@@ -75,6 +75,16 @@ def train(
 
     console.rule(f"{seeds} seeds")
     console.print(summarize_seeds(directory, directories))
+
+
+def _load(path: Path, overrides: list[str]) -> "Experiment":
+    """Read the experiment; one that fine-tunes takes what it leaves out from the checkpoint."""
+    loaded = load_config(path, overrides)
+    if loaded.experiment.finetune is None:
+        return loaded.experiment
+    from graphium.training.finetune import inherit
+
+    return inherit(loaded.experiment, loaded.origins)
 
 
 def _prepare(

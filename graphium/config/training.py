@@ -92,7 +92,11 @@ class ReportConfig(Section):
 
 
 class FinetuneConfig(Section):
-    """Start from the encoders and trunk of a checkpoint; heads are new."""
+    """Start from the encoders and trunk of a checkpoint; heads are new.
+
+    ``features``, ``model.encoder``, ``model.trunk`` and ``model.pooling`` come from the checkpoint
+    where the experiment does not write them.
+    """
 
     checkpoint: str
     """A run directory (its best checkpoint) or one checkpoint."""

@@ -1,0 +1,98 @@
+"""Fine-tuning starts from the whole backbone of a checkpoint, and only from one that fits."""
+
+import pytest
+import torch
+
+from graphium.checkpoint.format import ModelRecord
+from graphium.checkpoint.save import write_checkpoint
+from graphium.config.tasks import TaskSpec
+from graphium.errors import CheckpointError
+from graphium.nn.build import build_network
+from graphium.testing.toy import toy_experiment
+from graphium.training.finetune import INHERITED, inherit, load_backbone
+
+NEW_TASK = {"new": {"dataset": "toy", "labels": ["heavy"], "loss": "mse"}}
+
+
+def network_of(experiment, seed):
+    specs = [
+        TaskSpec(
+            name=name, dataset="toy", level=t.level, labels=t.labels, loss=t.loss, metrics=[],
+            num_classes=t.num_classes,
+        )
+        for name, t in experiment.tasks.items()
+    ]  # fmt: skip
+    return build_network(experiment.model, experiment.features, specs, seed=seed), specs
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A checkpoint of the toy experiment with features and a trunk of its own."""
+    experiment = toy_experiment(
+        features={"atoms": ["atomic-number", "degree"]}, model={"trunk": {"width": 24}}
+    )
+    network, specs = network_of(experiment, seed=1)
+    record = ModelRecord(
+        experiment=experiment.model_dump(mode="json"), tasks=specs, graphium_version="0"
+    )
+    write_checkpoint(tmp_path / "checkpoint", record, network.state_dict(), None)
+    return tmp_path / "checkpoint", network
+
+
+def finetuned(checkpoint, **changes):
+    options = {"tasks": NEW_TASK, "finetune": {"checkpoint": str(checkpoint)}}
+    return toy_experiment(**(options | changes))
+
+
+def origins(*written):
+    keys = {f"{section}.x": "default" for section in INHERITED}
+    return keys | dict.fromkeys(written, "file:1")
+
+
+def test_everything_but_the_heads_is_copied_positional_encoders_too(trained):
+    checkpoint, source = trained
+    experiment = inherit(finetuned(checkpoint), origins())
+    network, _ = network_of(experiment, seed=2)
+    copied = load_backbone(network, experiment)
+
+    own = network.state_dict()
+    for name, value in source.state_dict().items():
+        if not name.startswith("heads."):
+            assert torch.equal(own[name], value), name
+    assert {name for name in own if not name.startswith("heads.")} == set(copied)
+    assert any("positional.laplacian" in name for name in copied)
+    assert any("positional.random_walk" in name for name in copied)
+
+
+def test_the_heads_stay_new(trained):
+    checkpoint, _ = trained
+    experiment = inherit(finetuned(checkpoint), origins())
+    network, _ = network_of(experiment, seed=2)
+    before = {k: v.clone() for k, v in network.state_dict().items() if k.startswith("heads.")}
+    load_backbone(network, experiment)
+    assert before
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
+
+
+def test_what_is_not_written_comes_from_the_checkpoint(trained):
+    experiment = inherit(finetuned(trained[0]), origins())
+    assert experiment.features.atoms == ["atomic-number", "degree"]
+    assert experiment.model.trunk.width == 24
+
+
+def test_what_is_written_stays_and_must_fit(trained):
+    experiment = inherit(finetuned(trained[0]), origins("model.trunk.width"))
+    assert experiment.model.trunk.width == 16
+    network, _ = network_of(experiment, seed=2)
+    with pytest.raises(CheckpointError, match=r"another shape.*'width': 24"):
+        load_backbone(network, experiment)
+
+    experiment = inherit(finetuned(trained[0]), origins("features.atoms"))
+    network, _ = network_of(experiment, seed=2)
+    with pytest.raises(CheckpointError, match=r"other features.*'atomic-number', 'degree'"):
+        load_backbone(network, experiment)
+
+
+def test_a_checkpoint_that_does_not_exist_is_named():
+    with pytest.raises(CheckpointError, match="nowhere"):
+        inherit(finetuned("nowhere"), origins())
