@@ -140,13 +140,15 @@ def _score_mean(rows: TaskRows, train: NDArray[np.int64]) -> RivalResult:
     for part, places in _held_out(rows):
         wanted = [group[places] for group in rows.groups] or [places]
         scored[part] = group_means(rows.spec, rows.labels[train], groups, wanted)
-    what = "shares of the classes" if rows.spec.num_classes else "mean"
+    what = {"bce": "share of ones", "ce": "shares of the classes"}.get(rows.spec.loss, "mean")
     of = {
         "graph": "training labels",
         "node": "training atoms of the same element, degree and hybridisation",
         "edge": "training bonds of the same type between the same elements",
     }[rows.spec.level]
-    return _result(rows, scored, f"{what} of the {of}", started)
+    return _result(
+        rows, scored, f"{what} of the {of}" if what == "mean" else f"{what} among the {of}", started
+    )
 
 
 def _score_forest(rows: TaskRows, train: NDArray[np.int64], trees: int) -> RivalResult:

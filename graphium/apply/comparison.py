@@ -66,10 +66,21 @@ def reported_metrics(task: TaskResult) -> list[str]:
     return list(dict.fromkeys([*task.test, *task.val]))
 
 
+def has_one_unit(task: TaskResult) -> bool:
+    """Return whether errors of all labels can be averaged as they are."""
+    return len(task.labels) == 1 or task.unit is not None
+
+
 def main_metric(task: TaskResult) -> str:
-    """Return the metric that speaks for a task: the one nearest to its loss that is reported."""
+    """Return the metric that speaks for a task: the one nearest to its loss that is reported.
+
+    Errors of several labels without a common unit are averaged in standard deviations.
+    """
     reported = reported_metrics(task)
-    for metric in _NEAREST[task.loss]:
+    nearest = _NEAREST[task.loss]
+    if not has_one_unit(task):
+        nearest = (*(f"{metric}_scaled" for metric in nearest), *nearest)
+    for metric in nearest:
         if metric in reported:
             return metric
     return reported[0] if reported else _NEAREST[task.loss][0]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from graphium.config.tasks import TaskSpec
 
 MIN_TREES = 50
-ROW_TREES = 2_500_000
+ROW_TREES = 1_500_000
 """Largest number of training rows times trees of a forest of regression trees; of more rows fewer
 trees are grown, because rows improve a forest more than its trees after the first hundred do."""
 CLASSIFIER_ROW_TREES = 4 * ROW_TREES
@@ -99,7 +99,8 @@ def grow_forest(
     """Fit random forests to the training part and predict other rows.
 
     Columns of labels with the same gaps are fitted by one forest (numbers in standard deviations),
-    the others by one each, to the rows that have them. The result does not depend on the machine.
+    the others by one each, to the rows that have them. The result depends on the seed
+    alone, to the rounding of sums over trees.
 
     Args:
         spec: The task.

@@ -152,7 +152,7 @@ def load_model(path: str | Path, *, device: str = "cpu") -> Model:
 
     Args:
         path: A run directory (its best checkpoint is taken) or one checkpoint.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``cpu``, ``cuda`` or ``cuda:N`` (unverified: no GPU has run it yet).
 
     Raises:
         CheckpointError: If there is no checkpoint, or it is damaged or of an unknown version.
@@ -185,6 +185,8 @@ def _device(name: str) -> torch.device:
 
 
 def _chunks(smiles: Sequence[str | None]) -> Iterator[FeaturizedChunk]:
+    if isinstance(smiles, str):  # a string is a sequence of strings, too
+        raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
     for first in range(0, max(len(smiles), 1), CHUNK):
         yield featurize_chunk(smiles[first : first + CHUNK])
 

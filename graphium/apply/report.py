@@ -16,9 +16,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from graphium.apply.comparison import (
+    IN_UNITS,
     RIVALS,
     Comparison,
     compare,
+    has_one_unit,
     main_metric,
     reported_metrics,
 )
@@ -177,14 +179,18 @@ def _task_section(
 
 
 def _rows(run: FinishedRun, name: str, label: str | None = None) -> list[Row]:
-    """Return all metrics of a task, or of one of its labels."""
+    """Return all metrics of a task that have a meaning, or of one of its labels."""
+    task = run.results.tasks[name]
+    metrics = reported_metrics(task)
+    if label is None and not has_one_unit(task) and any(m not in IN_UNITS for m in metrics):
+        metrics = [metric for metric in metrics if metric not in IN_UNITS]
     return [
         Row(
             (label or name) if i == 0 else "",
             compare(run, name, "test", metric, label),
             compare(run, name, "val", metric, label),
         )
-        for i, metric in enumerate(reported_metrics(run.results.tasks[name]))
+        for i, metric in enumerate(metrics)
     ]
 
 

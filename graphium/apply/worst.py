@@ -1,6 +1,5 @@
 """The molecules that a model gets most wrong, with their worst label, atom or bond."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,18 +89,22 @@ def _describe(
     line = table.iloc[row]
     label = task.labels[int(np.nanargmax(errors))]
     measured, predicted = float(line[label]), float(line[f"{label}_predicted"])
-    is_class = task.loss == "ce"
-    names = task.class_names
     return Worst(
         smiles=str(line["smiles"]),
         where=f"{line['dataset']}, row {line['row']}",
         label=label,
-        measured=_class_name(measured, names) if is_class else format_number(measured),
-        predicted=_class_name(predicted, names) if is_class else format_number(predicted),
+        measured=_measured(measured, task),
+        predicted=_class_name(predicted, task) if task.loss == "ce" else format_number(predicted),
         atom=int(line["atom"]) if task.level == "node" else None,
         bond=int(line["bond"]) if task.level == "edge" else None,
     )
 
 
-def _class_name(value: float, names: Sequence[str] | None) -> str:
-    return names[int(value)] if names else f"class {int(value)}"
+def _measured(value: float, task: TaskResult) -> str:
+    if task.loss == "ce":
+        return _class_name(value, task)
+    return f"{value:.0f}" if task.loss == "bce" else format_number(value)
+
+
+def _class_name(value: float, task: TaskResult) -> str:
+    return task.class_names[int(value)] if task.class_names else f"class {int(value)}"

@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def run(tmp_path: Path) -> FinishedRun:
 
 
 def _text(table: object) -> str:
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=200, record=True, file=io.StringIO())
     console.print(table)
     return console.export_text()
 
@@ -31,6 +32,18 @@ def test_the_metric_nearest_to_the_loss_speaks_for_a_task(run: FinishedRun) -> N
         "auroc",
         "accuracy",
     ]
+
+
+def test_labels_without_a_common_unit_are_averaged_in_deviations(run: FinishedRun) -> None:
+    one = run.results.tasks["energy"]
+    metrics = {"mae": 30.0, "mae_scaled": 0.2}
+    update = {"labels": ["mu", "gap"], "unit": None, "test": metrics}
+
+    several = one.model_copy(update=update)
+    same_unit = one.model_copy(update={**update, "unit": "eV"})
+
+    assert main_metric(several) == "mae_scaled"
+    assert main_metric(same_unit) == "mae"
 
 
 def test_lower_errors_and_higher_scores_are_the_best() -> None:

@@ -121,6 +121,20 @@ def test_no_molecule_at_all_gives_a_table_with_the_same_columns(model: Model) ->
     assert model.embed(["nonsense"]).shape == (1, 16)
 
 
+def test_a_single_string_is_not_taken_for_a_list_of_letters(model: Model) -> None:
+    with pytest.raises(UsageError, match=r"\['CCO'\]"):
+        model.predict("CCO")
+
+
+def test_a_column_of_a_table_is_as_good_as_a_list(model: Model) -> None:
+    column = pd.Series(["CCO", None, "CC"], index=[5, 5, 9])
+
+    table = model.predict(column)
+
+    assert table["expt_predicted"].isna().tolist() == [False, True, False]
+    assert table.index.tolist() == [0, 1, 2]
+
+
 def test_dropout_is_off_and_gradients_are_not_kept(model: Model) -> None:
     first, second = model.predict(["CCOC"]), model.predict(["CCOC"])
 

@@ -47,7 +47,7 @@ def roc_and_pr(name: str, columns: Sequence[Points]) -> Markup:
         axes.axhline(rate, color=ink(), lw=0.8, ls="--", alpha=0.6)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.set(xlabel="recall", ylabel="precision")
-        axes.set_title("precision and recall (dashed: share of positives)", loc="left")
+        axes.set_title("precision and recall", loc="left")
 
     alt = f"ROC and precision-recall curves of {len(curves)} labels"
     return draw_panels(name, alt, [paint_roc, paint_pr], size=(3.3, 3.0))

@@ -29,7 +29,8 @@ def loss_curves(history: pd.DataFrame, tasks: Sequence[str], best_epoch: int | N
     ]
     if not panels:
         return Markup("")
-    return draw_panels("losses", "Loss of each task by epoch, training and validation", panels)
+    alt = "Loss of each task by epoch, training and validation"
+    return draw_panels("losses", alt, panels, columns=4 if len(panels) in (4, 7, 8) else 3)
 
 
 def _panel(rows: pd.DataFrame, title: str, best_epoch: int | None) -> Callable[[Axes], None]:
@@ -45,6 +46,8 @@ def _panel(rows: pd.DataFrame, title: str, best_epoch: int | None) -> Callable[[
                 )
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
+        if len(rows) and rows["epoch"].min() == rows["epoch"].max():
+            axes.set_xlim(rows["epoch"].min() - 1, rows["epoch"].max() + 1)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         if axes.lines:
             axes.legend(loc="upper right")
