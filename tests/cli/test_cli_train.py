@@ -51,6 +51,7 @@ report: {trees: 5}
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GRAPHIUM_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("GRAPHIUM_RUNS_DIR", raising=False)
     return tmp_path
 
 
@@ -178,7 +179,9 @@ def test_training_refuses_a_damaged_store(folder, capsys):
 
 
 def test_ctrl_c_keeps_the_last_checkpoint(folder: Path):
-    command = [sys.executable, "-c", "from graphium.cli.train import main; main()"]
+    # A suite that a script started in the background inherits an ignored SIGINT.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heed}; from graphium.cli.train import main; main()"]
     process = subprocess.Popen(
         [*command, "experiment.yaml", "trainer.max_epochs=2000", "--run-dir", "out", "--no-report"],
         stdout=subprocess.PIPE,
