@@ -27,7 +27,9 @@ BatchSize = Annotated[
     int | None,
     typer.Option(min=1, help="Molecules computed at once; changes memory and speed alone."),
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N (unverified: no GPU has run it yet).")]
+Device = Annotated[
+    str, typer.Option(help="cpu, cuda or cuda:N (unverified: no GPU has run it yet).")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 
 
