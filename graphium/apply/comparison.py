@@ -127,7 +127,7 @@ def format_number(value: float | None) -> str:
         return "undefined"
     if value == 0 or 0.1 <= abs(value) < 10:
         return f"{value:.3f}"
-    return f"{value:.3g}" if 1e-4 <= abs(value) < 0.1 else f"{value:.4g}"
+    return f"{value:#.3g}" if 1e-4 <= abs(value) < 0.1 else f"{value:.4g}"
 
 
 def _unit_of(task: TaskResult, metric: str) -> str | None:
