@@ -73,6 +73,13 @@ def _ratio(numerator: Values, denominator: Values) -> Values:
     return out
 
 
+def _variation(values: NDArray[np.float64], centred: NDArray[np.float64], count: Values) -> Values:
+    """Return the sum of squares around the mean; 0 where it is nothing but rounding."""
+    total: Values = (centred**2).sum(0)
+    noise = count * (1e-12 * np.abs(values).max(0, initial=0)) ** 2
+    return np.where(total > noise, total, 0)
+
+
 def _numbers(
     spec: TaskSpec, y: NDArray[np.float64], p: NDArray[np.float64], known: NDArray[np.bool_]
 ) -> dict[Metric, Values]:
@@ -82,7 +89,7 @@ def _numbers(
     std: Values = np.full(len(count), np.nan) if spec.std is None else np.asarray(spec.std)
     dy = np.where(known, y - _ratio(y.sum(0), count), 0)  # centred first: no cancellation
     dp = np.where(known, p - _ratio(p.sum(0), count), 0)
-    var_y, var_p = (dy**2).sum(0), (dp**2).sum(0)
+    var_y, var_p = _variation(y, dy, count), _variation(p, dp, count)
 
     def value(metric: Metric) -> Values:
         match metric:

@@ -166,7 +166,7 @@ def test_bad_rows_are_counted_and_the_rest_goes_on(folder, capsys):
     assert "31 rows" in captured.out
     assert "2 without a usable molecule" in captured.out
     (rejects,) = (folder / "cache").glob("stores/*/rejects.csv")
-    assert [row["row"] for row in csv.DictReader(rejects.open())] == ["29", "30"]
+    assert [row["row"] for row in csv.DictReader(rejects.read_text().splitlines())] == ["29", "30"]
 
 
 def test_training_refuses_a_damaged_store(folder, capsys):

@@ -114,6 +114,13 @@ def test_a_constant_has_no_correlation_and_no_r2():
     assert ours.task == undefined
 
 
+def test_rounding_noise_of_a_constant_prediction_is_no_correlation():
+    y = np.random.default_rng(0).normal(size=(1000, LABELS)).astype(np.float32)
+    p = np.full(y.shape, 0.1, np.float32)
+    ours = compute_metrics(spec("mse", ["pearson"]), y, p)
+    assert ours.task == {"pearson": None}
+
+
 @pytest.mark.parametrize("loss", ["mae", "bce", "ce"])
 def test_no_rows_at_all_is_undefined_rather_than_an_error(loss):
     classes = 3 if loss == "ce" else None
