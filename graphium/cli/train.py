@@ -59,6 +59,8 @@ def train(
     if experiment is None:
         raise UsageError("give an experiment, for example: graphium-train expts/demo.yaml")
     loaded = _load(experiment, overrides or [])
+    if seeds > 1 and loaded.trainer.devices * loaded.trainer.num_nodes > 1:
+        raise UsageError("--seeds trains on one device; on several, start a run for each seed")
     _prepare(loaded, console, workers=workers, may_prepare=not no_prepare)
     directory = _new_run_dir(loaded.name, run_dir)
     if seeds == 1:
@@ -102,7 +104,9 @@ def _prepare(
             f"'graphium data prepare EXPERIMENT', or leave out --no-prepare"
         )
     if absent:
-        console.print(f"preparing {', '.join(absent)} in {cache_root()}", highlight=False)
+        console.print(
+            f"preparing {', '.join(absent)} in {cache_root()}", highlight=False, soft_wrap=True
+        )
         prepare_experiment(experiment, cache_root(), workers=workers, progress=True)
 
 
@@ -156,7 +160,11 @@ def _run(
     except KeyboardInterrupt:
         where = run_dir / "checkpoints" / "last"
         if where.exists():
-            console.print(f"interrupted; go on with: graphium-train --resume {run_dir}")
+            console.print(
+                f"interrupted; go on with: graphium-train --resume {run_dir}",
+                highlight=False,
+                soft_wrap=True,
+            )
         raise
     finally:
         del os.environ[RUN_DIR_VARIABLE]
@@ -172,7 +180,8 @@ def _run(
 
     console.print(summarize_run(run_dir))
     name = "report.html" if report else "results.json"
-    console.print(f"{'report' if report else 'results'}: {run_dir / name}", highlight=False)
+    what = "report" if report else "results"
+    console.print(f"{what}: {run_dir / name}", highlight=False, soft_wrap=True)
 
 
 def _resume(run_dir: Path, console: Console, *, report: bool) -> None:

@@ -46,6 +46,8 @@ class EpochReporter(Callback):
         self._progress: Progress | None = None
         self._started = 0.0
         self._seen = 0
+        self._epoch_seconds = 0.0
+        self._epoch_molecules = 0
         self.train_seconds = 0.0
         self.train_molecules = 0
 
@@ -104,7 +106,8 @@ class EpochReporter(Callback):
         losses = pl_module.train_meter.means()
         norm = pl_module.train_meter.mean_norm()
         pl_module.train_meter.reset()
-        speed = self.molecules_per_second
+        speed = self._epoch_molecules / max(self._epoch_seconds, 1e-9)
+        self._epoch_seconds, self._epoch_molecules = 0.0, 0
         if not trainer.is_global_zero:
             return
         lr = trainer.optimizers[0].param_groups[-1]["lr"]
@@ -134,8 +137,11 @@ class EpochReporter(Callback):
 
     def _stop_clock(self) -> None:
         if self._started:
-            self.train_seconds += time.perf_counter() - self._started
+            seconds = time.perf_counter() - self._started
+            self.train_seconds += seconds
             self.train_molecules += self._seen
+            self._epoch_seconds += seconds
+            self._epoch_molecules += self._seen
         self._started, self._seen = 0.0, 0
         if self._progress is not None:
             self._progress.stop()
