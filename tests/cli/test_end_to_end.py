@@ -117,7 +117,7 @@ def test_toymix_learns_all_three_datasets_in_two_epochs(cache: Path, tmp_path: P
     tasks = results(run)
     assert tasks["qm9"]["test"]["mae_scaled"] < 0.30  # the mean predictor: 0.676
     assert tasks["zinc"]["test"]["mae_scaled"] < 0.35  # 0.798
-    assert tasks["tox21"]["test"]["auroc"] > 0.70
+    assert tasks["tox21"]["test"]["auroc"] > 0.65  # 0.5
 
 
 @pytest.mark.dist
