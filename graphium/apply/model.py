@@ -14,13 +14,12 @@ from torch import Tensor
 from graphium.apply.decode import column_names, prediction_columns
 from graphium.batching.collate import collate
 from graphium.batching.pack import pack_block
-from graphium.checkpoint.load import find_checkpoint, read_model
+from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_model
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
-from graphium.errors import CheckpointError, UsageError
+from graphium.errors import UsageError
 from graphium.graphs.mol_batch import MolBatch
 from graphium.graphs.mol_block import MolBlock, RowStatus
-from graphium.graphs.properties import FEATURIZER_VERSION
 from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
 from graphium.nn.build import build_network
 from graphium.nn.network import Network
@@ -159,12 +158,7 @@ def load_model(path: str | Path, *, device: str = "cpu") -> Model:
         UsageError: If this machine has no such device.
     """
     record, weights = read_model(find_checkpoint(Path(path)))
-    if record.featurizer_version != FEATURIZER_VERSION:
-        raise CheckpointError(
-            f"{path} reads atoms as version {record.featurizer_version} of the featurizer "
-            f"describes them; this is version {FEATURIZER_VERSION}. Use graphium "
-            f"{record.graphium_version}, or train again"
-        )
+    check_featurizer(record, Path(path))
     experiment = Experiment.model_validate(record.experiment)
     network = build_network(experiment.model, experiment.features, record.tasks)
     network.load_state_dict(dict[str, Tensor](weights))

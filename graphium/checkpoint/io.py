@@ -6,7 +6,7 @@ from typing import Any
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from graphium.checkpoint.format import ModelRecord
-from graphium.checkpoint.load import read_model, read_training
+from graphium.checkpoint.load import check_featurizer, read_model, read_training
 from graphium.checkpoint.save import remove_checkpoint, write_checkpoint
 from graphium.errors import CheckpointError
 
@@ -59,9 +59,11 @@ class GraphiumCheckpointIO(CheckpointIO):
             weights_only: Ignored: there is nothing else than data in the format.
 
         Raises:
-            CheckpointError: The checkpoint is absent, damaged or of another version.
+            CheckpointError: The checkpoint is absent, damaged or of another version, or was
+                trained with another version of the featurizer.
         """
         record, weights = read_model(Path(path))
+        check_featurizer(record, Path(path))
         checkpoint: dict[str, Any] = read_training(Path(path))
         state = {NETWORK + key: value for key, value in weights.items()}
         return {**checkpoint, "state_dict": state | checkpoint["state_dict"], "graphium": record}

@@ -15,6 +15,7 @@ from graphium.checkpoint.manifest import Manifest, read_manifest, read_verified
 from graphium.checkpoint.migrate import migrate
 from graphium.checkpoint.tree import unflatten
 from graphium.errors import CheckpointError
+from graphium.graphs.properties import FEATURIZER_VERSION
 
 
 def read_model(path: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
@@ -34,6 +35,20 @@ def read_model(path: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
         raise CheckpointError(
             f"{path / 'model.json'} does not describe a model: {error}"
         ) from error
+
+
+def check_featurizer(record: ModelRecord, path: Path) -> None:
+    """Refuse a network that learned to read other atom and bond properties than ours.
+
+    Raises:
+        CheckpointError: The model at ``path`` is of another version of the featurizer.
+    """
+    if record.featurizer_version != FEATURIZER_VERSION:
+        raise CheckpointError(
+            f"{path} reads atoms as version {record.featurizer_version} of the featurizer "
+            f"describes them; this is version {FEATURIZER_VERSION}. Use graphium "
+            f"{record.graphium_version}, or train again"
+        )
 
 
 def read_training(path: Path) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from graphium.checkpoint.load import find_checkpoint, read_model
+from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_model
 from graphium.config.experiment import Experiment
 from graphium.errors import CheckpointError
 from graphium.nn.network import Network
@@ -24,10 +24,12 @@ def inherit(experiment: Experiment, origins: Mapping[str, str]) -> Experiment:
         option of that section is written in YAML or on the command line.
 
     Raises:
-        CheckpointError: There is no such checkpoint, or it is damaged.
+        CheckpointError: There is no such checkpoint, or it is damaged or of another featurizer.
     """
     assert experiment.finetune is not None
-    record, _ = read_model(find_checkpoint(Path(experiment.finetune.checkpoint)))
+    path = find_checkpoint(Path(experiment.finetune.checkpoint))
+    record, _ = read_model(path)
+    check_featurizer(record, path)
     trained = Experiment.model_validate(record.experiment)
     left_out = [section for section in INHERITED if not _is_written(section, origins)]
     features = trained.features if "features" in left_out else experiment.features
@@ -51,11 +53,12 @@ def load_backbone(network: Network, experiment: Experiment) -> list[str]:
         The names of the copied tensors: all of the network's but those under ``heads.``.
 
     Raises:
-        CheckpointError: The checkpoint reads other features, or its trunk has another shape.
+        CheckpointError: The checkpoint reads other features, or its network is another one.
     """
     assert experiment.finetune is not None
     path = find_checkpoint(Path(experiment.finetune.checkpoint))
     record, weights = read_model(path)
+    check_featurizer(record, path)
     trained = Experiment.model_validate(record.experiment)
     if trained.features != experiment.features:
         raise CheckpointError(

@@ -161,6 +161,15 @@ def test_a_module_without_a_record_is_told_what_to_do(tmp_path):
         GraphiumCheckpointIO().save_checkpoint({"state_dict": {}}, tmp_path / "step-1")
 
 
+def test_a_run_of_another_featurizer_is_not_resumed(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path / "step-1", RECORD, {}, {"state_dict": {}})
+    assert GraphiumCheckpointIO().load_checkpoint(tmp_path / "step-1")["graphium"] == RECORD
+    monkeypatch.setattr("graphium.checkpoint.load.FEATURIZER_VERSION", 99)
+
+    with pytest.raises(CheckpointError, match=r"version 1 of the featurizer.*version 99"):
+        GraphiumCheckpointIO().load_checkpoint(tmp_path / "step-1")
+
+
 def test_a_removed_checkpoint_is_gone(tmp_path):
     write_checkpoint(tmp_path / "step-1", RECORD, {})
     GraphiumCheckpointIO().remove_checkpoint(tmp_path / "step-1")

@@ -96,3 +96,14 @@ def test_what_is_written_stays_and_must_fit(trained):
 def test_a_checkpoint_that_does_not_exist_is_named():
     with pytest.raises(CheckpointError, match="nowhere"):
         inherit(finetuned("nowhere"), origins())
+
+
+def test_a_checkpoint_of_another_featurizer_is_refused(trained, monkeypatch):
+    experiment = inherit(finetuned(trained[0]), origins())
+    network, _ = network_of(experiment, seed=2)
+    monkeypatch.setattr("graphium.checkpoint.load.FEATURIZER_VERSION", 99)
+
+    with pytest.raises(CheckpointError, match=r"version 1 of the featurizer.*version 99"):
+        inherit(finetuned(trained[0]), origins())
+    with pytest.raises(CheckpointError, match=r"version 1 of the featurizer.*version 99"):
+        load_backbone(network, experiment)
