@@ -1,9 +1,11 @@
 """Start from the encoders and the trunk of a checkpoint; heads stay new."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_model
+from graphium.config.base import Section
 from graphium.config.experiment import Experiment
 from graphium.errors import CheckpointError
 from graphium.nn.network import Network
@@ -60,23 +62,45 @@ def load_backbone(network: Network, experiment: Experiment) -> list[str]:
     record, weights = read_model(path)
     check_featurizer(record, path)
     trained = Experiment.model_validate(record.experiment)
-    if trained.features != experiment.features:
+    differences = list(_differences(trained, experiment))
+    if differences:
         raise CheckpointError(
-            f"{path} was trained on other features than this experiment reads; leave out the "
-            f"section 'features', or write {trained.features.model_dump()}"
+            f"the network of {path} is not this experiment's: {'; '.join(differences)}. Leave "
+            "the whole section out, or write there what the checkpoint has"
         )
     backbone = {k: v for k, v in weights.items() if not k.startswith("heads.")}
-    own = {k: v for k, v in network.state_dict().items() if not k.startswith("heads.")}
-    wrong = [
-        name
-        for name in sorted(backbone.keys() | own.keys())
-        if name not in backbone or name not in own or backbone[name].shape != own[name].shape
-    ]
-    if wrong:
+    own = {k: v.shape for k, v in network.state_dict().items() if not k.startswith("heads.")}
+    if own != {name: value.shape for name, value in backbone.items()}:
         raise CheckpointError(
-            f"the network of {path} has another shape than this experiment's "
-            f"({len(wrong)} tensors, first {wrong[0]}); leave out model.encoder and model.trunk, "
-            f"or write {trained.model.model_dump(include={'encoder', 'trunk'})}"
+            f"the weights of {path} do not fit its own options; it was written by graphium "
+            f"{record.graphium_version}, whose network was another one. Train it again"
         )
     network.load_state_dict(backbone, strict=False)
     return sorted(backbone)
+
+
+def _differences(trained: Experiment, experiment: Experiment) -> Iterator[str]:
+    """Yield what differs between two backbones, with both values; dropout learns nothing.
+
+    Many of these options leave every weight's shape alone (activation, norm, residual, pooling),
+    so that a copy would work and compute something else.
+    """
+    for section in INHERITED:
+        theirs, ours = _options(trained, section), _options(experiment, section)
+        for key in [*theirs, *(key for key in ours if key not in theirs)]:
+            if theirs.get(key) != ours.get(key) and not key.endswith(".dropout"):
+                yield f"{key} is {_shown(theirs, key)} there and {_shown(ours, key)} here"
+
+
+def _options(experiment: Experiment, section: str) -> dict[str, Any]:
+    """Return the options of a section by dotted key; a section that is one option is itself."""
+    value: Any = experiment
+    for name in section.split("."):
+        value = getattr(value, name)
+    if not isinstance(value, Section):
+        return {section: value}
+    return {f"{section}.{key}": option for key, option in value.model_dump(mode="json").items()}
+
+
+def _shown(options: Mapping[str, Any], key: str) -> str:
+    return repr(options[key]) if key in options else "no option"

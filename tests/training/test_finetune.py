@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from graphium.checkpoint.format import ModelRecord
+from graphium.checkpoint.load import read_model
 from graphium.checkpoint.save import write_checkpoint
 from graphium.config.tasks import TaskSpec
 from graphium.errors import CheckpointError
@@ -84,13 +85,57 @@ def test_what_is_written_stays_and_must_fit(trained):
     experiment = inherit(finetuned(trained[0]), origins("model.trunk.width"))
     assert experiment.model.trunk.width == 16
     network, _ = network_of(experiment, seed=2)
-    with pytest.raises(CheckpointError, match=r"another shape.*'width': 24"):
+    with pytest.raises(CheckpointError, match=r"model\.trunk\.width is 24 there and 16 here"):
         load_backbone(network, experiment)
 
     experiment = inherit(finetuned(trained[0]), origins("features.atoms"))
     network, _ = network_of(experiment, seed=2)
-    with pytest.raises(CheckpointError, match=r"other features.*'atomic-number', 'degree'"):
+    with pytest.raises(CheckpointError, match=r"features\.atoms is \['atomic-number', 'degree'\]"):
         load_backbone(network, experiment)
+
+
+@pytest.mark.filterwarnings("ignore:norm. batch")
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"trunk": {"activation": "relu"}}, r"trunk\.activation is 'gelu' there and 'relu' here"),
+        ({"trunk": {"residual": False}}, r"trunk\.residual is True there and False here"),
+        ({"trunk": {"norm": "batch"}}, r"trunk\.norm is 'layer' there and 'batch' here"),
+        ({"pooling": ["mean"]}, r"model\.pooling is \['sum'\] there and \['mean'\] here"),
+        ({"trunk": {"kind": "gcn"}}, r"kind is 'gine' .*learn_epsilon is True there and no option"),
+        ({"encoder": {"bond_width": 8}}, r"model\.encoder\.bond_width is 32 there and 8 here"),
+    ],
+)
+def test_options_that_change_what_the_weights_mean_must_agree(trained, model, message):
+    trunk = {"width": 24} | model.get("trunk", {})
+    features = {"atoms": ["atomic-number", "degree"]}
+    experiment = finetuned(trained[0], features=features, model=model | {"trunk": trunk})
+    network, _ = network_of(experiment, seed=2)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+
+    with pytest.raises(CheckpointError, match=message):
+        load_backbone(network, experiment)
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
+
+
+def test_weights_that_their_own_options_do_not_explain_are_refused(trained, tmp_path):
+    experiment = inherit(finetuned(trained[0]), origins())
+    record, weights = read_model(trained[0])
+    first = next(name for name in weights if name.startswith("trunk."))
+    write_checkpoint(tmp_path / "less", record, {k: v for k, v in weights.items() if k != first})
+    network, _ = network_of(experiment, seed=2)
+
+    with pytest.raises(CheckpointError, match="do not fit its own options"):
+        load_backbone(network, inherit(finetuned(tmp_path / "less"), origins()))
+
+
+def test_dropout_may_differ(trained):
+    features = {"atoms": ["atomic-number", "degree"]}
+    model = {"encoder": {"dropout": 0.3}, "trunk": {"width": 24, "dropout": 0.4}}
+    experiment = finetuned(trained[0], features=features, model=model)
+    network, _ = network_of(experiment, seed=2)
+
+    assert load_backbone(network, experiment)
 
 
 def test_a_checkpoint_that_does_not_exist_is_named():
