@@ -1,11 +1,12 @@
 """What the tables are and how their molecules are divided into train, val and test."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from graphium.config.base import Section
-from graphium.errors import FieldError
+from graphium.errors import FieldError, GroupedFieldError
 
 Level = Literal["graph", "node", "edge"]
 """What one label describes: a molecule (graph), an atom (node) or a bond (edge)."""
@@ -22,7 +23,15 @@ conformer; a molecule that cannot be embedded has none).
 """
 
 
-def _sums_to_one(fractions: tuple[float, float, float]) -> None:
+MISSING_CELLS = ("", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None")
+"""Cells of a text table that mean "not known"."""
+
+
+def _check_fractions(fractions: tuple[float, float, float]) -> None:
+    if not all(0 <= share <= 1 for share in fractions):
+        raise FieldError(("fractions",), f"each share must be from 0 to 1, not {fractions}")
+    if fractions[0] == 0:
+        raise FieldError(("fractions",), "the share of train must be above 0")
     if abs(sum(fractions) - 1) > 1e-6:
         raise FieldError(
             ("fractions",), f"train, val and test must sum to 1, not {sum(fractions):g}"
@@ -39,8 +48,8 @@ class RandomSplitConfig(Section):
     """Changes the division; independent of the experiment's ``seed``."""
 
     @model_validator(mode="after")
-    def _check_fractions(self) -> "RandomSplitConfig":
-        _sums_to_one(self.fractions)
+    def _fractions_are_shares(self) -> "RandomSplitConfig":
+        _check_fractions(self.fractions)
         return self
 
 
@@ -54,8 +63,8 @@ class ScaffoldSplitConfig(Section):
     """Orders scaffold groups of equal size; independent of the experiment's ``seed``."""
 
     @model_validator(mode="after")
-    def _check_fractions(self) -> "ScaffoldSplitConfig":
-        _sums_to_one(self.fractions)
+    def _fractions_are_shares(self) -> "ScaffoldSplitConfig":
+        _check_fractions(self.fractions)
         return self
 
 
@@ -106,3 +115,24 @@ class DatasetConfig(Section):
     """Labels to compute with RDKit; they become columns of the store."""
     split: SplitConfig = RandomSplitConfig()
     """How the molecules are divided."""
+
+    @model_validator(mode="after")
+    def _classes_are_not_missing(self) -> "DatasetConfig":
+        errors = [
+            FieldError(
+                ("categories", column),
+                f"a class cannot be named '{name}': such a cell means that the label is missing "
+                f"(so do {_quoted(other for other in MISSING_CELLS if other != name)}); rename it "
+                "in the table",
+            )
+            for column, names in self.categories.items()
+            for name in names
+            if name in MISSING_CELLS
+        ]
+        if errors:
+            raise GroupedFieldError(errors)
+        return self
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)

@@ -15,13 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from graphium.config.data import MISSING_CELLS
 from graphium.errors import DataError
 from graphium.labels.table import Table
 
 ColumnKind = Literal["number", "text", "list", "skipped"]
-
-MISSING = ("", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None")
-"""Cells that mean "not known"."""
 
 _SHOWN = 40
 
@@ -78,7 +76,7 @@ def read_numbers(column: pa.Array) -> NDArray[np.float32] | None:
         plain = pc.cast(column, pa.float64(), safe=False)
     elif _is_text(kind):
         cells = pc.utf8_trim_whitespace(_decode(column))
-        cells = pc.if_else(pc.is_in(cells, pa.array(MISSING)), None, cells)
+        cells = pc.if_else(pc.is_in(cells, pa.array(MISSING_CELLS)), None, cells)
         try:
             plain = pc.cast(pc.replace_substring_regex(cells, r"^\+", ""), pa.float64())
         except pa.ArrowInvalid:
@@ -93,7 +91,7 @@ def read_numbers(column: pa.Array) -> NDArray[np.float32] | None:
 def read_text(column: pa.Array) -> list[str | None]:
     """Return the strings, with None for missing ones; numbers are written shortly (``%g``)."""
     if _is_text(column.type):
-        missing = frozenset(MISSING)
+        missing = frozenset(MISSING_CELLS)
         cells = _decode(column).to_pylist()
         return [None if cell is None or cell in missing else cell for cell in cells]
     return [None if cell is None else f"{cell:g}" for cell in column.to_pylist()]

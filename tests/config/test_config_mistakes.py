@@ -113,6 +113,15 @@ def test_a_wrong_line_is_named_with_its_value_and_what_would_be_right(tmp_path, 
          "give num_classes, or the class names under datasets.freesolv.categories"),
         ("solv\"}", "solv\", split: {fractions: [0.5, 0.1, 0.1]}}",
          "e.yaml:3  datasets.freesolv.split.fractions: train, val and test must sum to 1, not 0.7"),
+        ("solv\"}", "solv\", split: {fractions: [1.2, -0.1, -0.1]}}",
+         "e.yaml:3  datasets.freesolv.split.fractions: each share must be from 0 to 1, "
+         "not (1.2, -0.1, -0.1)"),
+        ("solv\"}", "solv\", split: {kind: scaffold, fractions: [0, 0.5, 0.5]}}",
+         "e.yaml:3  datasets.freesolv.split.fractions: the share of train must be above 0"),
+        ("solv\"}", "solv\", categories: {sev: [None, Mild, Severe]}}",
+         "e.yaml:3  datasets.freesolv.categories.sev: a class cannot be named 'None': such a cell "
+         "means that the label is missing (so do '', 'NA', 'N/A', 'nan', 'NaN', 'NAN', 'null', "
+         "'NULL'); rename it in the table"),
         ("solv\"}", "solv\", split: {fractions: [0.5, 0.5]}}",
          "e.yaml:3  datasets.freesolv.split.fractions: needs more values, got [0.5, 0.5]"),
         ("solv\"}", "solv\", split: {fractions: [0.5, 0.5, 0, 0]}}",

@@ -71,7 +71,7 @@ def test_shares_are_exact_when_groups_are_single_molecules():
 
 
 @pytest.mark.parametrize(
-    ("fractions", "counts"), [((1, 0, 0), [7]), ((0, 0, 1), [0, 0, 7]), ((0.5, 0, 0.5), [3, 0, 4])]
+    ("fractions", "counts"), [((1, 0, 0), [7]), ((0.5, 0.5, 0), [3, 4]), ((0.5, 0, 0.5), [3, 0, 4])]
 )
 def test_a_share_of_zero_is_empty(fractions, counts):
     assigned = parts(RandomSplitConfig(fractions=fractions), molecules(range(7)))
