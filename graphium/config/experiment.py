@@ -1,6 +1,7 @@
 """The whole experiment, and the checks that involve several sections."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -19,19 +20,22 @@ from graphium.config.training import (
 )
 from graphium.errors import FieldError, GroupedFieldError
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""A name that can be part of a path: runs, datasets and tasks name folders and files."""
+
 
 class Experiment(Section):
     """Everything one run needs to know; what is absent has the default shown here."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Name
     """Name of the run directory."""
     seed: int = Field(default=42, ge=0)
     """Seed of initial weights, order of molecules and dropout; splits have their own."""
-    datasets: dict[str, DatasetConfig] = Field(min_length=1)
+    datasets: dict[Name, DatasetConfig] = Field(min_length=1)
     """Tables by name."""
     features: FeaturesConfig = FeaturesConfig()
     """What the network reads."""
-    tasks: dict[str, TaskConfig] = Field(min_length=1)
+    tasks: dict[Name, TaskConfig] = Field(min_length=1)
     """What the network learns, by name."""
     model: ModelConfig = ModelConfig()
     """The network."""

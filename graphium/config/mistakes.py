@@ -30,6 +30,9 @@ _WORDING = {
 }
 """Our words for pydantic's types of error; its own are kept where they are good."""
 
+_OF_KEY = "[key]"
+"""Last step of pydantic's location of an error of a key, not of its value."""
+
 
 def config_error(mistakes: Iterable[Mistake]) -> ConfigError:
     """Return one error that lists all mistakes, in the order of files and lines."""
@@ -110,6 +113,9 @@ def explain(error: ErrorDetails, tree: YamlNode) -> Iterator[tuple[Path, Mistake
         yield path[:-1], _with_value(tree, path[:-1], _WORDING["too_short"])
     elif error["type"] == "missing":
         yield path, mistake_at(tree, path, _WORDING["missing"] + _near_name(tree, path))
+    elif path[-1:] == (_OF_KEY,):
+        message = error["msg"].replace("String should", "should")
+        yield path, mistake_at(tree, path[:-1], f"the name {message}, got '{path[-2]}'")
     else:
         message = _WORDING.get(error["type"], error["msg"].removeprefix("Value error, "))
         message = message.replace("Input should", "should").replace("String should", "should")

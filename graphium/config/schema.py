@@ -24,6 +24,8 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [path, {"type": "array", "items": path}],
         "description": "Files to start from, relative to this one; what stands here wins.",
     }
+    for group in ("datasets", "tasks"):  # names that do not fit the pattern are mistakes
+        schema["properties"][group]["additionalProperties"] = False
     _loosen(schema)
     return schema
 

@@ -147,6 +147,17 @@ def test_a_wrong_word_is_named_with_its_line(tmp_path, old, new, message):
     assert mistakes(tmp_path, GOOD.replace(old, new)) == [message]
 
 
+@pytest.mark.parametrize("name", ["", "../../x", "a/b", ".hidden", "a b"])
+def test_names_of_datasets_and_tasks_can_be_parts_of_paths(tmp_path, name):
+    pattern = "the name should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$'"
+    text = GOOD.replace("freesolv:", f"'{name}':").replace(
+        "dataset: freesolv", f"dataset: '{name}'"
+    )
+    assert mistakes(tmp_path, text) == [f"e.yaml:3  datasets.{name}: {pattern}, got '{name}'"]
+    text = GOOD.replace("hydration:", f"'{name}':")
+    assert mistakes(tmp_path, text) == [f"e.yaml:5  tasks.{name}: {pattern}, got '{name}'"]
+
+
 def test_all_mistakes_are_listed_at_once_in_the_order_of_the_lines(tmp_path):
     text = """\
 name: my run
