@@ -28,7 +28,7 @@ from graphium.apply.figures.classes import confusion_matrices, roc_and_pr
 from graphium.apply.figures.losses import loss_curves
 from graphium.apply.figures.parity import parity_plot
 from graphium.apply.finished_run import PARTS, FinishedRun, Rival, TaskResult, read_run
-from graphium.apply.worst import Worst, label_points, worst_molecules
+from graphium.apply.worst import Worst, label_points, probability_columns, worst_molecules
 from graphium.config.data import Part
 from graphium.molecules.draw import draw_svg
 
@@ -199,8 +199,8 @@ def _figure(table: pd.DataFrame, task: TaskResult, prefix: str) -> Markup:
     if task.loss == "bce":
         return roc_and_pr(f"{prefix}-roc", columns)
     if task.loss == "ce":
-        probabilities = sum(name.startswith(f"{task.labels[0]}_p") for name in table.columns) - 1
-        names = task.class_names or [str(c) for c in range(probabilities)]
+        num_classes = len(probability_columns(table, task.labels[0]))
+        names = task.class_names or [str(c) for c in range(num_classes)]
         return confusion_matrices(f"{prefix}-classes", columns, names)
     return parity_plot(f"{prefix}-parity", columns, task.unit)
 

@@ -1,5 +1,6 @@
 """The molecules that a model gets most wrong, with their worst label, atom or bond."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ def label_points(table: pd.DataFrame, task: TaskResult) -> list[Points]:
     return columns
 
 
+def probability_columns(table: pd.DataFrame, label: str) -> list[str]:
+    """Return the columns ``<label>_p0``, ``<label>_p1``, ... of a label's classes, in order."""
+    names = (f"{label}_p{number}" for number in itertools.count())
+    return list(itertools.takewhile(lambda name: name in table.columns, names))
+
+
 def worst_molecules(table: pd.DataFrame, task: TaskResult, count: int) -> list[Worst]:
     """Return the molecules of one part with the largest errors, worst first.
 
@@ -63,8 +70,7 @@ def worst_molecules(table: pd.DataFrame, task: TaskResult, count: int) -> list[W
 def _errors(table: pd.DataFrame, label: str, task: TaskResult) -> NDArray[np.float64]:
     measured = table[label].to_numpy(np.float64)
     if task.loss == "ce":
-        classes = [name for name in table.columns if _is_probability(name, label)]
-        probabilities = table[classes].to_numpy(np.float64)
+        probabilities = table[probability_columns(table, label)].to_numpy(np.float64)
         known = np.isfinite(measured)
         true = np.where(known, measured, 0).astype(np.int64)
         right = probabilities[np.arange(len(table)), true]
@@ -77,10 +83,6 @@ def _errors(table: pd.DataFrame, label: str, task: TaskResult) -> NDArray[np.flo
     scale = known_values.std() if len(known_values) else 1.0
     error: NDArray[np.float64] = np.abs(predicted - measured) / (scale or 1.0)
     return error
-
-
-def _is_probability(column: str, label: str) -> bool:
-    return column.startswith(f"{label}_p") and column.removeprefix(f"{label}_p").isdigit()
 
 
 def _describe(

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from graphium.apply.finished_run import TaskResult
-from graphium.apply.worst import label_points, worst_molecules
+from graphium.apply.worst import label_points, probability_columns, worst_molecules
 
 
 def _task(**changes: object) -> TaskResult:
@@ -69,6 +69,17 @@ def test_classes_are_wrong_by_the_probability_of_the_true_one() -> None:
         ("C", "low", "high"),
         ("N", "high", "high"),
     ]
+
+
+def test_the_classes_of_a_label_are_not_those_of_one_that_begins_like_it() -> None:
+    columns = [
+        *("x", "x_predicted", "x_p0", "x_p1", "x_p10", "x_p\u00b2", "x_prior"),
+        *("x_pos", "x_pos_predicted", "x_pos_p0", "x_pos_p1", "x_pos_p2"),
+    ]
+    table = pd.DataFrame(columns=columns)
+
+    assert probability_columns(table, "x") == ["x_p0", "x_p1"]
+    assert probability_columns(table, "x_pos") == ["x_pos_p0", "x_pos_p1", "x_pos_p2"]
 
 
 def test_confident_mistakes_about_ones_and_zeros_come_first() -> None:
