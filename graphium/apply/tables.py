@@ -11,12 +11,14 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Self
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 
 from graphium.errors import DataError, UsageError
@@ -24,14 +26,14 @@ from graphium.labels.columns import read_smiles
 from graphium.labels.table import (
     SMILES_NAMES,
     Table,
-    did_you_mean,
+    find_smiles_column,
     open_table,
     shorten,
     table_from_arrow,
 )
 
 _SMI = (".smi", ".smiles")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
 """Formats that ``TableWriter`` writes."""
 
@@ -60,6 +62,9 @@ class Input:
 def open_input(path: Path, smiles_column: str | None) -> Input:
     """Open a csv, tsv (also .gz), parquet or smi file.
 
+    Where a line is one cell, as in a .smi file or a csv of one column, a blank one is a row without
+    SMILES. In tables of several columns blank lines are no rows, as in all readers of csv.
+
     Args:
         path: The file. A .smi file has a SMILES and, after blanks, a name on each line; its columns
             are called ``smiles`` and ``name``.
@@ -71,6 +76,10 @@ def open_input(path: Path, smiles_column: str | None) -> Input:
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     is_smi = path.is_file() and suffixes[-1:] and suffixes[-1] in _SMI
     table = _open_smi(path) if is_smi else open_table(path)
+    if len(table.columns) == 1 and suffixes[-1] in _DELIMITERS:
+        delimiter = _DELIMITERS[suffixes[-1]]
+        read = partial(_read_single_column, path, table.columns[0], delimiter)
+        table = replace(table, open=read)
     return Input(table, _find_smiles(table, smiles_column))
 
 
@@ -172,12 +181,7 @@ def output_format(path: Path) -> str:
 
 def _find_smiles(table: Table, declared: str | None) -> str:
     if declared is not None:
-        if declared not in table.columns:
-            raise DataError(
-                f"{table.name} has no column '{declared}'{did_you_mean(declared, table.columns)}; "
-                f"its columns are {shorten(table.columns)}"
-            )
-        return declared
+        return find_smiles_column(table, declared)
     for name in SMILES_NAMES:
         found = [column for column in table.columns if column.strip().lower() == name]
         if len(found) > 1:
@@ -193,6 +197,23 @@ def _find_smiles(table: Table, declared: str | None) -> str:
     )
 
 
+def _read_single_column(path: Path, column: str, delimiter: str) -> Iterator[pa.RecordBatch]:
+    """Read a csv of one column, in which a blank line is an empty cell."""
+    return iter(
+        pa.csv.open_csv(
+            path,
+            # The header is skipped as a row: a quoted one may have several lines.
+            read_options=pa.csv.ReadOptions(column_names=[column], skip_rows_after_names=1),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={column: pa.binary()}, strings_can_be_null=False, check_utf8=False
+            ),
+        )
+    )
+
+
 def _open_smi(path: Path) -> Table:
     content = path.read_bytes()
     if path.suffix.lower() == ".gz":
@@ -201,7 +222,7 @@ def _open_smi(path: Path) -> Table:
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path} cannot be decompressed: {error}") from error
     text = content.decode("utf-8-sig", "replace")
-    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    lines = [line.split(maxsplit=1) or [""] for line in text.splitlines()]
     if lines and lines[0][0].lower() in SMILES_NAMES:  # a header, which some programs write
         lines = lines[1:]
     rows = {

@@ -131,6 +131,42 @@ def test_compressed_tables_tabs_and_smi_files_are_read(model: Model, tmp_path: P
     assert float(a[0]["expt_predicted"]) == pytest.approx(b["expt_predicted"][0], rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("in.csv", "smiles\nCCO\n\nCC\n\nC\n\n"),
+        ("in.csv", "\ufeffsmiles\r\nCCO\r\n\r\nCC\r\n\r\nC\r\n\r\n"),
+        ("in.csv", '"the\nsmiles"\nCCO\n""\nCC\n\nC\n\n'),
+        ("in.tsv", "smiles\nCCO\n\nCC\n\nC\n\n"),
+        ("in.tab", "smiles\nCCO\n\nCC\n\nC\n\n"),
+        ("in.smi", "CCO\n\nCC\n\nC\n\n"),
+        ("in.smi", "CCO\n  \nCC\n\nC\n\n"),
+    ],
+)
+def test_a_blank_line_of_one_cell_is_a_row_without_smiles(
+    model: Model, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content, newline="")
+    column = "the\nsmiles" if "the" in content else "smiles"
+
+    outcome = predict_file(model, tmp_path / name, tmp_path / "out.csv", smiles_column=column)
+    embed_file(model, tmp_path / name, tmp_path / "out.npz", smiles_column=column)
+
+    rows = _rows(tmp_path / "out.csv")
+    assert [row[column] for row in rows] == ["CCO", "", "CC", "", "C", ""]
+    assert [row["error"].split(":")[0] for row in rows] == ["", "empty", "", "empty", "", "empty"]
+    assert (outcome.rows, outcome.failed) == (6, 3)
+    assert np.load(tmp_path / "out.npz")["smiles"].tolist() == ["CCO", "", "CC", "", "C", ""]
+
+
+def test_a_blank_line_among_several_columns_is_no_row(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("smiles,x\nCCO,1\n\nCC,2\n,\n")
+
+    predict_file(model, tmp_path / "in.csv", tmp_path / "out.csv")
+
+    assert [row["smiles"] for row in _rows(tmp_path / "out.csv")] == ["CCO", "CC", ""]
+
+
 def test_bytes_that_are_not_utf8_come_out_as_they_went_in(model: Model, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(b"smiles,name\nCCO,\xe9thanol\n")
 
