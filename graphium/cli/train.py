@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from graphium.cli.common import guarded
-from graphium.config.load import load_config
+from graphium.config.load import dump_yaml, load_config
 from graphium.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def train(
 ) -> None:
     """Prepare what is missing, train, evaluate and write the report of an experiment."""
     console = Console()
+    _refuse_launchers()
     if resume is not None:
         if experiment is not None or overrides or seeds > 1:
             raise UsageError("--resume takes the experiment from the run; give nothing else")
@@ -59,24 +60,55 @@ def train(
     if experiment is None:
         raise UsageError("give an experiment, for example: graphium-train expts/demo.yaml")
     loaded = _load(experiment, overrides or [])
-    if seeds > 1 and loaded.trainer.devices * loaded.trainer.num_nodes > 1:
+    if seeds > 1 and loaded.trainer.devices > 1:
         raise UsageError("--seeds trains on one device; on several, start a run for each seed")
     _prepare(loaded, console, workers=workers, may_prepare=not no_prepare)
     directory = _new_run_dir(loaded.name, run_dir)
     if seeds == 1:
         _run(loaded, directory, console, report=not no_report)
         return
-    directories = []
+    (directory / "config.yaml").write_text(dump_yaml(loaded))
     for seed in range(loaded.seed, loaded.seed + seeds):
-        console.rule(f"seed {seed}")
-        directories.append(directory / f"seed-{seed}")
-        directories[-1].mkdir()
-        one = loaded.model_copy(update={"seed": seed})
-        _run(one, directories[-1], console, report=not no_report)
+        (directory / f"seed-{seed}").mkdir()
+    _run_seeds(directory, console, report=not no_report)
+
+
+def _run_seeds(directory: Path, console: Console, *, report: bool) -> None:
+    """Train every seed that is not finished, then say mean and spread."""
+    experiment = load_config(directory / "config.yaml").experiment
+    directories = sorted(directory.glob("seed-*"), key=lambda path: int(path.name[5:]))
+    for one in directories:
+        console.rule(one.name.replace("-", " "))
+        if (one / "results.json").exists():
+            console.print("finished before")
+            continue
+        seeded = experiment.model_copy(update={"seed": int(one.name[5:])})
+        started = (one / "checkpoints" / "last").exists()
+        _run(seeded, one, console, report=report, resume=started)
     from graphium.apply.summary import summarize_seeds
 
-    console.rule(f"{seeds} seeds")
+    console.rule(f"{len(directories)} seeds")
     console.print(summarize_seeds(directory, directories))
+
+
+def _is_other_rank() -> bool:
+    """Whether the first rank of a run has started this process."""
+    return RUN_DIR_VARIABLE in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def _refuse_launchers() -> None:
+    """Say what cannot work yet: each process would prepare stores and make a run of its own.
+
+    Raises:
+        UsageError: The command was started by torchrun, or by srun with several tasks.
+    """
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    by_srun = "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    if by_torchrun or by_srun:
+        raise UsageError(
+            "start graphium-train once, without torchrun and as one task of srun: it starts "
+            "trainer.devices processes on this machine itself; several machines are not supported"
+        )
 
 
 def _load(path: Path, overrides: list[str]) -> "Experiment":
@@ -95,7 +127,7 @@ def _prepare(
     """Make the stores that are missing, once, before any rank starts."""
     from graphium.store.prepare import cache_root, missing, prepare_experiment
 
-    if RUN_DIR_VARIABLE in os.environ:  # another rank of a run whose first rank has prepared
+    if _is_other_rank():  # the first one has prepared
         return
     absent = missing(experiment, cache_root())
     if absent and not may_prepare:
@@ -112,7 +144,7 @@ def _prepare(
 
 def _new_run_dir(name: str, chosen: Path | None) -> Path:
     """Make the directory of a run; an existing one is never written into."""
-    if RUN_DIR_VARIABLE in os.environ:
+    if _is_other_rank():
         return Path(os.environ[RUN_DIR_VARIABLE])
     if chosen is None:
         base = Path(os.environ.get("GRAPHIUM_RUNS_DIR", "runs")) / name
@@ -147,35 +179,43 @@ def _run(
     from graphium.store.prepare import cache_root
     from graphium.training.run import train as train_run
 
-    os.environ[RUN_DIR_VARIABLE] = str(run_dir)
     handler = _log_to(run_dir / "log.txt")
+    if not _is_other_rank():
+        os.environ[RUN_DIR_VARIABLE] = str(run_dir)
     try:
-        result = train_run(
+        train_run(
             experiment,
             run_dir,
             store_root=cache_root(),
             resume=resume,
-            console=console if os.environ.get("LOCAL_RANK", "0") == "0" else None,
+            console=None if _is_other_rank() else console,
         )
+        if not _is_other_rank():
+            _report(experiment, run_dir, console, report=report)
     except KeyboardInterrupt:
-        where = run_dir / "checkpoints" / "last"
-        if where.exists():
-            console.print(
-                f"interrupted; go on with: graphium-train --resume {run_dir}",
-                highlight=False,
-                soft_wrap=True,
-            )
+        console.print(_how_to_go_on(run_dir), highlight=False, soft_wrap=True)
         raise
     finally:
-        del os.environ[RUN_DIR_VARIABLE]
         logging.getLogger("graphium").removeHandler(handler)
         handler.close()
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        return
+
+
+def _how_to_go_on(run_dir: Path) -> str:
+    if run_dir.name.startswith("seed-"):
+        return f"interrupted; go on with: graphium-train --resume {run_dir.parent}"
+    if (run_dir / "results.json").exists():
+        return f"interrupted; the model is trained; write its page with: graphium report {run_dir}"
+    if not (run_dir / "checkpoints" / "last").exists():
+        return "interrupted before the first checkpoint; there is nothing to resume"
+    return f"interrupted; go on with: graphium-train --resume {run_dir}"
+
+
+def _report(experiment: "Experiment", run_dir: Path, console: Console, *, report: bool) -> None:
+    """Write the page, and say the most important numbers and where the rest is."""
     if report:
         from graphium.apply.report import write_report
 
-        write_report(result.run_dir, baselines=experiment.report.baselines)
+        write_report(run_dir, baselines=experiment.report.baselines)
     from graphium.apply.summary import summarize_run
 
     console.print(summarize_run(run_dir))
@@ -185,14 +225,19 @@ def _run(
 
 
 def _resume(run_dir: Path, console: Console, *, report: bool) -> None:
+    """Go on with an interrupted run, or with the seeds of one that are not finished."""
+    is_of_seeds = any(run_dir.glob("seed-*"))
     last = run_dir / "checkpoints" / "last"
-    if not last.exists():
+    if not is_of_seeds and not last.exists():
         raise UsageError(f"{run_dir} has no checkpoint to resume from (no {last})")
-    if (run_dir / "results.json").exists():
+    if (run_dir / "results.json").exists() or (run_dir / "seeds.json").exists():
         raise UsageError(f"{run_dir} is finished; train anew, or 'graphium report {run_dir}'")
-    experiment = load_config(run_dir / "config.yaml", []).experiment
+    experiment = load_config(run_dir / "config.yaml").experiment
     _prepare(experiment, console, workers=0, may_prepare=True)
-    _run(experiment, run_dir, console, report=report, resume=True)
+    if is_of_seeds:
+        _run_seeds(run_dir, console, report=report)
+    else:
+        _run(experiment, run_dir, console, report=report, resume=True)
 
 
 def _log_to(path: Path) -> logging.Handler:

@@ -52,11 +52,9 @@ class TrainerConfig(Section):
     max_epochs: int = Field(default=20, gt=0)
     """Passes over the training molecules."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """Where to compute."""
+    """Where to compute; auto takes a CUDA GPU where there is one, else the CPU."""
     devices: int = Field(default=1, gt=0)
-    """Processes (GPUs, or CPU processes) on this node."""
-    num_nodes: int = Field(default=1, gt=0)
-    """Nodes of the cluster."""
+    """Processes (GPUs, or CPU processes) on this machine."""
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     """Number format of the computation."""
     threads: int | None = Field(default=None, gt=0)

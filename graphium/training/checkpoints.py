@@ -20,11 +20,13 @@ class CheckpointKeeper(Callback):
     Args:
         folder: ``checkpoints`` of the run.
         every_steps: Also write in mid-epoch; None does not.
+        has_val: Whether there are labels to validate on; without, the last is the best.
     """
 
-    def __init__(self, folder: Path, every_steps: int | None) -> None:
+    def __init__(self, folder: Path, every_steps: int | None, *, has_val: bool) -> None:
         self._folder = folder
         self._every = every_steps
+        self._has_val = has_val
         self._last_step = -1
         self.best_loss: float | None = None
         self.best_epoch: int | None = None
@@ -58,13 +60,15 @@ class CheckpointKeeper(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write, and call it the best if its validation loss is."""
         assert isinstance(pl_module, TrainingModule)
-        is_best = pl_module.evaluation is None  # without a validation part the last is the best
-        every = trainer.check_val_every_n_epoch or 1
-        if pl_module.evaluation is not None and (trainer.current_epoch + 1) % every == 0:
+        epoch = trainer.current_epoch + 1
+        is_best = not self._has_val
+        if self._has_val and epoch % (trainer.check_val_every_n_epoch or 1) == 0:
+            assert pl_module.evaluation is not None
             loss = pl_module.evaluation.losses[""]
             is_best = self.best_loss is None or loss < self.best_loss
-            if is_best:
-                self.best_loss, self.best_epoch = loss, trainer.current_epoch + 1
+            self.best_loss = loss if is_best else self.best_loss
+        if is_best:
+            self.best_epoch = epoch
         self._write(trainer, is_best=is_best)
 
     def _write(self, trainer: pl.Trainer, *, is_best: bool = False) -> None:
@@ -73,9 +77,9 @@ class CheckpointKeeper(Callback):
         trainer.save_checkpoint(target, weights_only=False)
         if not trainer.is_global_zero:
             return
-        point(self._folder / "last", target)
         if is_best or not (self._folder / "best").exists():
             point(self._folder / "best", target)
+        point(self._folder / "last", target)  # last: a kill before here repeats the epoch
         kept = {(self._folder / name).resolve() for name in ("last", "best")}
         for old in self._folder.glob("step-*"):
             if old.resolve() not in kept:

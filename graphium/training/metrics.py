@@ -39,17 +39,21 @@ def compute_metrics(
         spec: The task; its ``metrics`` are computed.
         labels: [R, L] in the task's unit, 0/1 or class positions; NaN where missing.
         predictions: [R, L] in the task's unit or as probabilities; [R, L, C] class probabilities.
+            One that is not a finite number makes its label, and so the task, undefined.
     """
     known = np.isfinite(labels)
     y = np.where(known, labels, 0).astype(np.float64)
+    p = np.asarray(predictions, np.float64)
+    finite = np.isfinite(p).all(2) if spec.loss == "ce" else np.isfinite(p)
+    broken = (known & ~finite).any(0)  # [L]
     if spec.loss == "ce":
-        p = np.asarray(predictions, np.float64)
-        values = _multiclass(spec, y, p, known)
+        values = _multiclass(spec, y, np.nan_to_num(p), known)
     else:
-        p = np.where(known, np.asarray(predictions, np.float64).reshape(labels.shape), 0)
+        p = np.where(known & finite, p, 0)
         values = _binary(spec, y, p, known) if spec.loss == "bce" else _numbers(spec, y, p, known)
+    values = {metric: np.where(broken, np.nan, value) for metric, value in values.items()}
     return TaskMetrics(
-        task={metric: _defined_mean(value) for metric, value in values.items()},
+        task={m: None if broken.any() else _defined_mean(value) for m, value in values.items()},
         labels={
             name: {metric: _or_none(value[i]) for metric, value in values.items()}
             for i, name in enumerate(spec.labels)

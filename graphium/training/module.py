@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
@@ -43,35 +44,43 @@ class LossMeter:
             share: One over the number of batches, on all ranks, that carry the same totals.
         """
         values = torch.stack([sums[spec.name].detach() for spec in self._specs]).double()
-        self._sums = values if self._sums is None else self._sums + values
+        self._sums = values if self._sums is None else self._sums.to(values.device) + values
         counted = [totals[spec.name] * share for spec in self._specs]
         self._totals += torch.tensor(counted, dtype=torch.float64)
 
     def add_norm(self, norm: Tensor) -> None:
         """Add the gradient norm of one step."""
-        self._norm = norm if self._norm is None else self._norm + norm
+        self._norm = norm if self._norm is None else self._norm.to(norm.device) + norm
         self._num_norms += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed epoch needs to report the same means."""
+        """Return what a resumed epoch needs to report the same means; sums are over all ranks."""
+        both = self._over_ranks()
         return {
-            "sums": self._sums,
-            "totals": self._totals,
+            "sums": both[0].cpu(),
+            "totals": both[1].cpu(),
             "norm": self._norm,
             "num_norms": self._num_norms,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from ``state_dict``."""
-        self._sums, self._totals = state["sums"], state["totals"]
+        """Go on from ``state_dict``; the first rank alone carries what all had added."""
+        self.reset()
         self._norm, self._num_norms = state["norm"], state["num_norms"]
+        if not dist.is_initialized() or dist.get_rank() == 0:
+            self._sums, self._totals = state["sums"], state["totals"]
+
+    def _over_ranks(self) -> Tensor:
+        """Return [2, T] sums and totals over all ranks."""
+        sums = torch.zeros_like(self._totals) if self._sums is None else self._sums
+        both = torch.stack([sums, self._totals.to(sums.device)])
+        if dist.is_initialized():
+            dist.all_reduce(both)
+        return both
 
     def means(self) -> dict[str, float]:
         """Return the mean loss of each task with labels, over all ranks, and "" for the total."""
-        sums = torch.zeros_like(self._totals) if self._sums is None else self._sums
-        both = torch.stack([sums, self._totals.to(sums.device)])
-        if torch.distributed.is_initialized():
-            torch.distributed.all_reduce(both)
+        both = self._over_ranks()
         names = [spec.name for spec in self._specs]
         summed = dict(zip(names, both[0].cpu(), strict=True))
         totals = dict(zip(names, both[1].tolist(), strict=True))
@@ -173,6 +182,7 @@ class TrainingModule(pl.LightningModule):
             self.network,
             self.experiment.optimizer,
             is_frozen_first=lambda name: freeze_epochs > 0 and not name.startswith("heads."),
+            fused=self.experiment.trainer.precision != "16-mixed",
         )
         schedule = build_schedule(
             optimizer,

@@ -10,7 +10,11 @@ from graphium.config.training import OptimizerConfig
 
 
 def build_optimizer(
-    network: nn.Module, config: OptimizerConfig, *, is_frozen_first: Callable[[str], bool]
+    network: nn.Module,
+    config: OptimizerConfig,
+    *,
+    is_frozen_first: Callable[[str], bool],
+    fused: bool = True,
 ) -> torch.optim.AdamW:
     """Return AdamW over all parameters, in up to four groups.
 
@@ -22,6 +26,8 @@ def build_optimizer(
         config: The ``optimizer`` section.
         is_frozen_first: Whether a parameter, by name, waits during ``finetune.freeze_epochs``;
             its group is marked so that the schedule can hold it at 0.
+        fused: One kernel for all parameters. Not with a gradient scaler (``16-mixed``): a fused
+            optimiser undoes the scale itself, after the gradient was clipped.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -36,7 +42,7 @@ def build_optimizer(
             for (frozen, decayed), parameters in groups.items()
         ],
         lr=config.lr,
-        fused=True,
+        fused=fused,
     )
 
 

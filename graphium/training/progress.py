@@ -1,6 +1,7 @@
 """What a run says while it trains, and the numbers it keeps after each epoch."""
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +11,10 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from graphium.errors import GraphiumError
 from graphium.graphs.mol_batch import MolBatch
 from graphium.training.module import Evaluation, TrainingModule
+from graphium.training.stopping import PatientStopping
 from graphium.training.tracking import Entry, Tracker
 
 log = logging.getLogger("graphium")
@@ -50,6 +53,15 @@ class EpochReporter(Callback):
         self._epoch_molecules = 0
         self.train_seconds = 0.0
         self.train_molecules = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the work done so far, which a resumed run adds to."""
+        return {"train_seconds": self.train_seconds, "train_molecules": self.train_molecules}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.train_seconds = state_dict["train_seconds"]
+        self.train_molecules = state_dict["train_molecules"]
 
     @property
     def molecules_per_second(self) -> float:
@@ -106,6 +118,8 @@ class EpochReporter(Callback):
         losses = pl_module.train_meter.means()
         norm = pl_module.train_meter.mean_norm()
         pl_module.train_meter.reset()
+        validation = self._validation(trainer, pl_module)
+        _refuse_divergence(epoch, losses[""], validation)
         speed = self._epoch_molecules / max(self._epoch_seconds, 1e-9)
         self._epoch_seconds, self._epoch_molecules = 0.0, 0
         if not trainer.is_global_zero:
@@ -118,13 +132,23 @@ class EpochReporter(Callback):
             Entry(epoch, step, "train", "", "", "molecules_per_second", speed),
         ]
         text = f"epoch {epoch:>3}/{trainer.max_epochs}  train loss {losses['']:.4f}"
-        every = trainer.check_val_every_n_epoch or 1
-        if pl_module.evaluation is not None and epoch % every == 0:
-            entries += evaluation_entries(pl_module.evaluation, "val", epoch, step)
-            text += f"  val loss {pl_module.evaluation.losses['']:.4f}"
+        if validation is not None:
+            entries += evaluation_entries(validation, "val", epoch, step)
+            text += f"  val loss {validation.losses['']:.4f}"
         for tracker in self._trackers:
             tracker.log(entries)
-        text += f"  lr {lr:.2e}  {speed:,.0f} molecules/s"
+        self._say(f"{text}  lr {lr:.2e}  {speed:,.0f} molecules/s")
+
+    def say_why_stopped(self, trainer: pl.Trainer) -> None:
+        """Say so if patience ended the run."""
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a connector
+            if isinstance(callback, PatientStopping) and callback.has_stopped:
+                self._say(
+                    f"stopped after epoch {trainer.current_epoch}: the validation loss has not "
+                    f"fallen for {callback.patience} validations"
+                )
+
+    def _say(self, text: str) -> None:
         log.info(text)
         if self._console is not None:
             self._console.print(text, highlight=False, soft_wrap=True)
@@ -134,6 +158,12 @@ class EpochReporter(Callback):
     ) -> None:
         """Leave the terminal as it was."""
         self._stop_clock()
+
+    @staticmethod
+    def _validation(trainer: pl.Trainer, module: TrainingModule) -> Evaluation | None:
+        """Return the validation of this epoch, if it had one."""
+        is_due = (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0
+        return module.evaluation if is_due else None
 
     def _stop_clock(self) -> None:
         if self._started:
@@ -146,3 +176,19 @@ class EpochReporter(Callback):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def _refuse_divergence(epoch: int, train_loss: float, validation: Evaluation | None) -> None:
+    """Stop a run whose losses are no numbers, before they reach a checkpoint.
+
+    Raises:
+        GraphiumError: A loss is NaN or infinite.
+    """
+    losses = {"train": train_loss} | ({"val": validation.losses[""]} if validation else {})
+    for part, loss in losses.items():
+        if not math.isfinite(loss):
+            raise GraphiumError(
+                f"epoch {epoch}: the {part} loss is {loss}: training has diverged. What was "
+                "saved before stays in checkpoints/. Lower optimizer.lr, set optimizer.clip_norm, "
+                "or look for extreme labels"
+            )

@@ -1,18 +1,19 @@
 """Train one experiment: everything a run does is on this page."""
 
-import json
 import logging
 import math
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 from rich.console import Console
 
@@ -20,12 +21,14 @@ import graphium
 from graphium.batching.datamodule import MolDataModule
 from graphium.batching.mix import Mix, open_mix
 from graphium.batching.report import PARTS
+from graphium.batching.task_data import LabelTotals
 from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.io import GraphiumCheckpointIO
 from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
 from graphium.config.experiment import Experiment
 from graphium.config.load import dump_yaml
+from graphium.errors import UsageError
 from graphium.nn.build import build_network
 from graphium.training.checkpoints import CheckpointKeeper
 from graphium.training.finetune import load_backbone
@@ -34,12 +37,14 @@ from graphium.training.module import TrainingModule
 from graphium.training.progress import EpochReporter, evaluation_entries
 from graphium.training.randomness import StepSeed, derive_seed
 from graphium.training.run_files import (
+    check_same_data,
     environment,
     metrics_summary,
     write_json,
     write_predictions,
 )
-from graphium.training.tracking import CsvTracker, Entry, Tracker, WandbTracker
+from graphium.training.stopping import PatientStopping
+from graphium.training.tracking import CsvTracker, Tracker, WandbTracker
 
 log = logging.getLogger("graphium")
 
@@ -95,26 +100,31 @@ def train(
     )
     steps_per_epoch = math.ceil(len(mix.molecules("train")) / experiment.batch.size)
     module = TrainingModule(network, record, experiment, steps_per_epoch)
-    last = run_dir / "checkpoints" / "last"
+    checkpoints = run_dir / "checkpoints"
+    if resume:
+        check_same_data(run_dir, record, mix)
     trackers: list[Tracker] = []
-    keeper = CheckpointKeeper(run_dir / "checkpoints", experiment.trainer.checkpoint_every_steps)
+    every = experiment.trainer.checkpoint_every_steps
+    keeper = CheckpointKeeper(checkpoints, every, has_val=_can_validate(mix))
     reporter = EpochReporter(trackers, console)
     trainer = _build_trainer(experiment, mix, [StepSeed(experiment.seed), reporter, keeper])
     if trainer.is_global_zero:
-        trackers += _trackers(experiment, run_dir, _step_of(last) if resume else 0)
+        trackers += _trackers(experiment, run_dir, _step_of(checkpoints / "last") if resume else 0)
         _write_inputs(experiment, run_dir, mix)
         _announce(experiment, mix, network, trainer.world_size, console)
 
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=str(last) if resume else None)
-    except SystemExit as stop:  # Lightning's answer to Ctrl-C
-        raise KeyboardInterrupt from stop
-    trainer.strategy.barrier()
-
-    network.load_state_dict(read_model(run_dir / "checkpoints" / "best")[1])
-    metrics = _evaluate(trainer, module, data, mix, run_dir)
-    for tracker in trackers:
-        tracker.log(_test_entries(module, keeper, trainer.global_step))
+    with _ctrl_c():
+        last = str(checkpoints / "last") if resume else None
+        trainer.fit(module, datamodule=data, ckpt_path=last)
+        trainer.strategy.barrier()
+        reporter.say_why_stopped(trainer)
+        network.load_state_dict(read_model(checkpoints / "best")[1])
+        metrics = _evaluate(trainer, module, data, mix, run_dir)
+    if module.evaluation is not None:  # of the test part, if there is one
+        best_step = _step_of(checkpoints / "best")
+        entries = evaluation_entries(module.evaluation, "test", keeper.best_epoch or 0, best_step)
+        for tracker in trackers:
+            tracker.log(entries)
     results = {
         "name": experiment.name,
         "seed": experiment.seed,
@@ -134,10 +144,25 @@ def train(
     return RunResult(run_dir, results)
 
 
+@contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """Undo Lightning's answer to Ctrl-C, which would be exit code 1."""
+    try:
+        yield
+    except SystemExit as stop:
+        raise KeyboardInterrupt from stop
+
+
+def _can_validate(mix: Mix) -> bool:
+    """Return whether the val part has labels with weight."""
+    return any(LabelTotals(mix.tasks)(mix.molecules("val")).values())
+
+
 def _evaluate(
     trainer: pl.Trainer, module: TrainingModule, data: MolDataModule, mix: Mix, run_dir: Path
 ) -> dict[Part, dict[str, TaskMetrics]]:
     """Evaluate val and test with the weights that are loaded, and write every prediction."""
+    trainer.limit_val_batches = 1.0  # was 0 if there was nothing to validate on
     metrics: dict[Part, dict[str, TaskMetrics]] = {}
     smiles = mix.smiles() if trainer.is_global_zero else []
     loaders: dict[Part, Any] = {"val": data.val_dataloader(), "test": data.test_dataloader()}
@@ -154,38 +179,23 @@ def _evaluate(
     return metrics
 
 
-def _test_entries(module: TrainingModule, keeper: CheckpointKeeper, step: int) -> list[Entry]:
-    if module.evaluation is None:  # there is no test part
-        return []
-    return evaluation_entries(module.evaluation, "test", keeper.best_epoch or 0, step)
-
-
 def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) -> pl.Trainer:
     config = experiment.trainer
     strategy: str | Strategy = "auto"
-    if config.devices * config.num_nodes > 1:
-        strategy = DDPStrategy(timeout=timedelta(minutes=5))
-    has_val = len(mix.molecules("val")) > 0
-    if config.early_stopping is not None and has_val:
-        callbacks = [
-            EarlyStopping(
-                "val/loss",
-                patience=config.early_stopping.patience,
-                min_delta=config.early_stopping.min_delta,
-                check_on_train_epoch_end=False,
-            ),
-            *callbacks,
-        ]
+    if config.devices > 1:
+        # Generous: other ranks open the data, and wait for the files that the first one writes.
+        strategy = DDPStrategy(timeout=timedelta(minutes=30))
+    if config.early_stopping is not None and _can_validate(mix):
+        callbacks = [PatientStopping(config.early_stopping), *callbacks]
     return pl.Trainer(
         max_epochs=config.max_epochs,
-        accelerator=config.accelerator,
+        accelerator=_accelerator(config.accelerator),
         devices=config.devices,
-        num_nodes=config.num_nodes,
         strategy=strategy,
         precision="32-true" if config.precision == "32" else config.precision,
         accumulate_grad_batches=experiment.batch.accumulate,
         check_val_every_n_epoch=config.validate_every,
-        limit_val_batches=None if has_val else 0,
+        limit_val_batches=None if _can_validate(mix) else 0,
         num_sanity_val_steps=0,
         callbacks=callbacks,
         plugins=[GraphiumCheckpointIO()],
@@ -195,6 +205,19 @@ def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) 
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
+
+
+def _accelerator(wanted: Literal["auto", "cpu", "gpu"]) -> str:
+    """Return cpu or gpu; ``auto`` takes a CUDA GPU where there is one.
+
+    Raises:
+        UsageError: A GPU is wanted and there is none.
+    """
+    if wanted == "gpu" and not torch.cuda.is_available():
+        raise UsageError("trainer.accelerator is gpu, but torch sees no CUDA GPU; use cpu or auto")
+    if wanted == "auto":
+        return "gpu" if torch.cuda.is_available() else "cpu"
+    return wanted
 
 
 def _quiet_lightning() -> None:
@@ -241,9 +264,3 @@ def _announce(
         log.info(line)
         if console is not None:
             console.print(line, highlight=False, soft_wrap=True)
-
-
-def read_results(run_dir: Path) -> dict[str, Any]:
-    """Return ``results.json`` of a finished run."""
-    content: dict[str, Any] = json.loads((run_dir / "results.json").read_text())
-    return content

@@ -16,7 +16,10 @@ import torch
 
 import graphium
 from graphium.batching.mix import Mix
+from graphium.checkpoint.format import ModelRecord
+from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
+from graphium.errors import DataError
 from graphium.training.evaluation import TaskPredictions
 from graphium.training.metrics import TaskMetrics
 
@@ -66,6 +69,21 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
+
+
+def check_same_data(run_dir: Path, record: ModelRecord, mix: Mix) -> None:
+    """Make sure that a run goes on with the data it began with.
+
+    Raises:
+        DataError: Tasks, label statistics or the division of the rows differ.
+    """
+    before, _ = read_model(run_dir / "checkpoints" / "last")
+    splits = json.loads((run_dir / "splits.json").read_text())["datasets"]
+    if before.tasks != record.tasks or splits != mix.splits():
+        raise DataError(
+            f"the tables are not those that {run_dir} began with: their labels or the division "
+            "into train, val and test differ. Bring the tables back, or start a new run"
+        )
 
 
 def write_predictions(path: Path, rows: TaskPredictions, mix: Mix, smiles: list[str]) -> None:

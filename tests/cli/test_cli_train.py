@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from graphium.checkpoint.load import find_checkpoint, read_model
 from graphium.cli.train import main
@@ -105,7 +107,8 @@ def test_the_resolved_config_repeats_the_run(folder: Path):
 
 def test_several_seeds_give_mean_and_spread(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert run("--seeds", "2", "--run-dir", "out", "--no-report") == 0
-    assert {p.name for p in (folder / "out").iterdir()} == {"seed-42", "seed-43", "seeds.json"}
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names == {"config.yaml", "seed-42", "seed-43", "seeds.json"}
     weights = [
         (folder / f"out/seed-{seed}/checkpoints/last/model.safetensors").read_bytes()
         for seed in (42, 43)
@@ -114,6 +117,87 @@ def test_several_seeds_give_mean_and_spread(folder: Path, capsys: pytest.Capture
     splits = [(folder / f"out/seed-{seed}/splits.json").read_text() for seed in (42, 43)]
     assert splits[0] == splits[1]
     assert "2 seeds" in capsys.readouterr().out
+
+
+def test_seeds_that_are_not_finished_are_resumed(folder: Path, capsys):
+    assert run("--seeds", "2", "--run-dir", "out", "--no-report") == 0
+    reference = (folder / "out/seed-43/checkpoints/last/model.safetensors").read_bytes()
+    shutil.rmtree(folder / "out/seed-43")
+    (folder / "out/seed-43").mkdir()
+    (folder / "out/seeds.json").unlink()
+    kept = (folder / "out/seed-42/results.json").stat().st_mtime_ns
+
+    with pytest.raises(SystemExit) as end:
+        main(["--resume", "out", "--no-report"])
+    assert not end.value.code
+    again = (folder / "out/seed-43/checkpoints/last/model.safetensors").read_bytes()
+    assert again == reference
+    assert (folder / "out/seed-42/results.json").stat().st_mtime_ns == kept
+    assert (folder / "out/seeds.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("fractions", "parts"), [("[0.8, 0, 0.2]", {"test"}), ("[0.8, 0.2, 0]", {"val"})]
+)
+def test_a_split_may_lack_val_or_test(folder: Path, fractions, parts):
+    split = f"datasets.d.split={{kind: random, fractions: {fractions}}}"
+    assert run(split, "--run-dir", "out", "--no-report") == 0
+    results = json.loads((folder / "out/results.json").read_text())
+    assert {part for part in ("val", "test") if results["tasks"]["a"].get(part)} == parts
+    assert results["best_epoch"] == 2 or "val" in parts  # without val the last is the best
+
+
+def test_a_run_that_diverges_says_so(folder: Path, capsys):
+    bad = ("optimizer.lr=1e30", "optimizer.clip_norm=null", "trainer.max_epochs=5")
+    assert run(*bad, "--run-dir", "out", "--no-report") == 1
+    message = capsys.readouterr().err
+    assert "diverged" in message
+    assert "optimizer.lr" in message
+    assert not (folder / "out/results.json").exists()
+
+
+def test_early_stopping_says_why_it_ends_and_stays_ended(folder: Path, capsys):
+    stop = ("trainer.early_stopping={patience: 2, min_delta: 100}", "trainer.max_epochs=9")
+    assert run(*stop, "--run-dir", "out", "--no-report") == 0
+    assert "has not fallen for 2 validations" in capsys.readouterr().out
+    assert json.loads((folder / "out/results.json").read_text())["epochs"] == 3
+    (folder / "out/results.json").unlink()  # as if it had been killed before it was written
+    with pytest.raises(SystemExit) as end:
+        main(["--resume", "out", "--no-report"])
+    assert not end.value.code
+    assert json.loads((folder / "out/results.json").read_text())["epochs"] == 3
+
+
+def test_a_run_does_not_go_on_with_other_data(folder: Path, capsys):
+    assert run("--run-dir", "out", "--no-report") == 0
+    (folder / "out/results.json").unlink()
+    before = (folder / "out/splits.json").read_text()
+    table = (folder / "table.csv").read_text().splitlines()
+    (folder / "table.csv").write_text("\n".join(table[:-4]) + "\n")
+    with pytest.raises(SystemExit) as end:
+        main(["--resume", "out"])
+    assert end.value.code == 3
+    assert "not those that out began with" in capsys.readouterr().err
+    assert (folder / "out/splits.json").read_text() == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of machines without a GPU")
+def test_a_gpu_that_is_not_there_is_named(folder: Path, capsys):
+    assert run("trainer.accelerator=gpu", "--no-report") == 2
+    assert "no CUDA GPU" in capsys.readouterr().err
+
+
+def test_launchers_of_many_processes_are_refused(folder: Path, capsys, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    assert run() == 2
+    assert "without torchrun" in capsys.readouterr().err
+
+
+def test_a_directory_left_in_the_environment_is_not_written_into(folder: Path, monkeypatch):
+    (folder / "old").mkdir()
+    monkeypatch.setenv("GRAPHIUM_RUN_DIR", str(folder / "old"))
+    assert run("--run-dir", "new", "--no-report") == 0
+    assert not list((folder / "old").iterdir())
 
 
 def test_an_existing_run_is_never_written_into(folder: Path, capsys: pytest.CaptureFixture[str]):

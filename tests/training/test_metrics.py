@@ -129,3 +129,15 @@ def test_no_rows_at_all_is_undefined_rather_than_an_error(loss):
     task = spec(loss, [metric], num_classes=classes)
     ours = compute_metrics(task, np.zeros((0, LABELS), np.float32), np.zeros(shape, np.float32))
     assert ours.task == {metric: None}
+
+
+@pytest.mark.parametrize("loss", ["mae", "bce", "ce"])
+def test_a_prediction_that_is_no_number_makes_label_and_task_undefined(loss, rng):
+    y = rng.integers(0, 2, (50, LABELS)).astype(np.float32)
+    p = rng.random((50, LABELS, 2) if loss == "ce" else y.shape)
+    p[3, 2] = np.nan
+    metric = "mae" if loss == "mae" else "accuracy"
+    ours = compute_metrics(spec(loss, [metric], num_classes=2 if loss == "ce" else None), y, p)
+    assert ours.labels["y2"] == {metric: None}
+    assert ours.labels["y1"][metric] is not None
+    assert ours.task == {metric: None}

@@ -41,7 +41,8 @@ tasks:
 model:
   trunk: {{kind: gine, depth: 2, width: 16, dropout: 0.2}}
 batch: {{size: 6, accumulate: 2}}
-trainer: {{max_epochs: 6, threads: 1, accelerator: cpu, checkpoint_every_steps: 1}}
+trainer:
+  {{max_epochs: 6, threads: 1, accelerator: cpu, checkpoint_every_steps: 1, validate_every: 2}}
 """
     )
     return path
@@ -70,6 +71,12 @@ def final_state(run: Path):
     """The weights and optimiser of the last checkpoint, and every number but the speed."""
     checkpoint = find_checkpoint(run / "checkpoints" / "last")
     files = {name: (checkpoint / name).read_bytes() for name in ("model.safetensors",)}
+    best = run / "checkpoints" / "best"
+    files |= {
+        "best": best.resolve().name,
+        "best weights": (best / "model.safetensors").read_bytes(),
+    }
+    files |= {str(p.relative_to(run)): p.read_bytes() for p in run.glob("predictions/*/*.csv")}
     with (run / "metrics.csv").open(newline="") as file:
         numbers = [row for row in csv.DictReader(file) if row["metric"] != "molecules_per_second"]
     return files, read_training(checkpoint)["optimizer_states"], numbers
