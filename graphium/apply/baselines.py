@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from graphium.apply.finished_run import Baselines, FinishedRun, Rival, RivalResult, read_run
 from graphium.apply.forests import group_means, grow_forest
+from graphium.apply.same_data import check_same_data
 from graphium.batching.mix import Mix, open_mix
 from graphium.config.data import Part
 from graphium.config.features import FeaturesConfig
@@ -29,7 +30,7 @@ from graphium.errors import DataError
 from graphium.labels.splits import PARTS
 from graphium.molecules.environments import Environments, atom_environments, bond_environments
 from graphium.molecules.fingerprints import morgan
-from graphium.store.prepare import cache_root, missing
+from graphium.store.prepare import cache_root, missing, store_path
 from graphium.training.metrics import compute_metrics
 
 VERSION = 1
@@ -62,7 +63,8 @@ def write_baselines(run_dir: Path) -> Path:
     """Write ``baselines.json`` of a finished run, unless it is there for the same data and split.
 
     Raises:
-        DataError: If this is no finished run, or its stores are gone.
+        DataError: If this is no finished run, its tables or stores are gone, or they hold other
+            data than the run had.
     """
     run = read_run(run_dir)
     key = baselines_key(run)
@@ -71,9 +73,10 @@ def write_baselines(run_dir: Path) -> Path:
         return target
     result = _of_another_seed(run_dir, key)
     if result is None:
-        experiment = run.experiment()
         mix = _open(run)
-        tasks = {name: score(task_rows(mix, name), experiment.report.trees) for name in mix.tasks}
+        check_same_data(run, mix)
+        trees = run.experiment().report.trees
+        tasks = {name: score(task_rows(mix, name), trees) for name in mix.tasks}
         result = Baselines(key=key, tasks=tasks)
     temporary = run_dir / f".baselines.{os.getpid()}.json"
     temporary.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -82,7 +85,11 @@ def write_baselines(run_dir: Path) -> Path:
 
 
 def baselines_key(run: FinishedRun) -> str:
-    """Return a hash of all that the baselines depend on; the model and its seed are not in it."""
+    """Return a hash of all that the baselines depend on; the model and its seed are not in it.
+
+    Raises:
+        DataError: If a table is gone.
+    """
     experiment = run.experiment()
     splits = run.path / "splits.json"
     tasks: dict[str, Any] = {
@@ -93,6 +100,7 @@ def baselines_key(run: FinishedRun) -> str:
         "version": VERSION,
         "trees": experiment.report.trees,
         "datasets": {name: d.model_dump(mode="json") for name, d in experiment.datasets.items()},
+        "stores": _store_names(run),
         "tasks": tasks,
         "coverage": {name: task.coverage for name, task in run.results.tasks.items()},
         "splits": hashlib.sha256(splits.read_bytes()).hexdigest() if splits.is_file() else None,
@@ -224,6 +232,18 @@ def _open(run: FinishedRun) -> Mix:
     # Encodings are for networks alone.
     features = FeaturesConfig(random_walk_steps=0, laplacian_eigenvectors=0)
     return open_mix(experiment.model_copy(update={"features": features}), root)
+
+
+def _store_names(run: FinishedRun) -> dict[str, str]:
+    """Return the name of each dataset's store, which changes with the content of the table."""
+    root = cache_root()
+    try:
+        return {name: store_path(d, root).name for name, d in run.experiment().datasets.items()}
+    except DataError as error:
+        raise DataError(
+            f"the baselines need the tables of the run. {error} Put the table back, or leave the "
+            "baselines out with --no-baselines"
+        ) from error
 
 
 def _of_another_seed(run_dir: Path, key: str) -> Baselines | None:

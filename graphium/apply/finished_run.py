@@ -18,9 +18,6 @@ from graphium.config.load import load_config
 from graphium.config.tasks import Loss
 from graphium.errors import DataError
 
-PARTS: tuple[Part, ...] = ("train", "val", "test")
-"""In the order of tables and figures."""
-
 Metrics = dict[str, float | None]
 """Value by metric name; None where the metric is not defined."""
 
@@ -116,6 +113,13 @@ class FinishedRun:
         """Return what the mix reported about joins, splits and labels."""
         report = _read_json(self.path / "splits.json").get("report", [])
         return [str(line) for line in report]
+
+    def parts(self) -> dict[str, dict[Part, list[int]]]:
+        """Return the rows of each part of each dataset; empty where they were not recorded."""
+        parts: dict[str, dict[Part, list[int]]] = _read_json(self.path / "splits.json").get(
+            "datasets", {}
+        )
+        return parts
 
     def history(self) -> pd.DataFrame:
         """Return ``metrics.csv``: epoch, step, part, task, label, metric, value."""

@@ -27,9 +27,10 @@ from graphium.apply.comparison import (
 from graphium.apply.figures.classes import confusion_matrices, roc_and_pr
 from graphium.apply.figures.losses import loss_curves
 from graphium.apply.figures.parity import parity_plot
-from graphium.apply.finished_run import PARTS, FinishedRun, Rival, TaskResult, read_run
+from graphium.apply.finished_run import FinishedRun, Rival, TaskResult, read_run
 from graphium.apply.worst import Worst, label_points, probability_columns, worst_molecules
 from graphium.config.data import Part
+from graphium.labels.splits import PARTS
 from graphium.molecules.draw import draw_svg
 
 MAX_DRAWINGS = 90
@@ -83,7 +84,8 @@ def write_report(run_dir: Path, *, baselines: bool = True) -> Path:
         Path of the page.
 
     Raises:
-        DataError: If this is no finished run, or its stores are gone and baselines are asked for.
+        DataError: If this is no finished run, or baselines are asked for and its tables or stores
+            are gone or changed.
     """
     run = read_run(run_dir)
     if baselines:

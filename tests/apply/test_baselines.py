@@ -1,8 +1,10 @@
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from rdkit import Chem
 from rdkit.Chem import Descriptors
@@ -10,6 +12,7 @@ from rdkit.Chem import Descriptors
 from graphium.apply import baselines
 from graphium.apply.baselines import score, task_rows, write_baselines
 from graphium.apply.finished_run import read_run
+from graphium.apply.same_data import check_same_data
 from graphium.batching.mix import Mix, open_mix
 from graphium.config.experiment import Experiment
 from graphium.config.load import dump_yaml, load_config
@@ -59,13 +62,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = root / "run"
     run.mkdir()
     (run / "config.yaml").write_text(dump_yaml(experiment))
-    (run / "splits.json").write_text(json.dumps(mix.splits()))
+    (run / "splits.json").write_text(json.dumps({"datasets": mix.splits()}))
     tasks = {
         name: {
             "level": task.spec.level,
             "loss": task.spec.loss,
             "labels": task.spec.labels,
-            "coverage": {},
+            "coverage": mix.report.tasks[name].labels,
         }
         for name, task in mix.tasks.items()
     }
@@ -210,4 +213,77 @@ def test_stores_that_are_gone_are_named_with_the_command_that_makes_them(
     assert cache_root() == tmp_path / "empty"
 
     with pytest.raises(DataError, match=r"graphium data prepare .*--no-baselines"):
+        write_baselines(tmp_path / "run")
+
+
+def _changed(
+    run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[[list[str]], list[str]]
+) -> Path:
+    """Copy a run with its table, change the table, and prepare it anew."""
+    table = folder / "toy.csv"
+    table.write_text(_table())
+    shutil.copytree(run, folder / "run")
+    text = (run / "config.yaml").read_text().replace(str(run.parent / "toy.csv"), str(table))
+    (folder / "run" / "config.yaml").write_text(text)
+    monkeypatch.setenv("GRAPHIUM_CACHE_DIR", str(folder / "cache"))
+    experiment = read_run(folder / "run").experiment()
+    prepare_experiment(experiment, cache_root(), workers=1)
+    write_baselines(folder / "run")
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(edit(lines)) + "\n")
+    prepare_experiment(experiment, cache_root(), workers=1)
+    return folder / "run"
+
+
+def _keep_measured(run: Path, mix: Mix, name: str) -> None:
+    for part, number in (("val", 1), ("test", 2)):
+        task = mix.tasks[name]
+        frame = pd.DataFrame(task.values_of(mix.part, number), columns=task.spec.labels)
+        path = run / "predictions" / part / f"{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.assign(smiles="C", dataset="toy").to_csv(path, index=False, float_format="%.7g")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda lines: lines[:-5], "the parts of dataset 'toy' changed"),
+        (lambda lines: [*lines[:1], *lines[:0:-1]], "the parts of dataset 'toy' changed"),
+        (lambda lines: [line.replace(",0,0,", ",,0,") for line in lines], "of task 'numbers'"),
+        (lambda lines: [line.replace(",3,", ",4,") for line in lines], "of task 'numbers'"),
+    ],
+)
+def test_a_table_that_changed_since_the_run_is_refused_not_fitted_again(
+    run: Path,
+    mix: Mix,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edit: Callable[[list[str]], list[str]],
+    message: str,
+) -> None:
+    copy = _changed(run, tmp_path, monkeypatch, edit)
+    _keep_measured(copy, mix, "numbers")
+    before = (copy / "baselines.json").read_text()
+
+    with pytest.raises(DataError, match=f"{message}.*--no-baselines"):
+        write_baselines(copy)
+    assert (copy / "baselines.json").read_text() == before
+
+
+def test_measured_values_that_a_run_kept_agree_with_the_table_they_came_from(
+    run: Path, mix: Mix, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    for name in mix.tasks:
+        _keep_measured(tmp_path / "run", mix, name)
+
+    check_same_data(read_run(tmp_path / "run"), mix)
+
+
+def test_a_table_that_is_gone_is_named(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("toy.csv", "gone.csv"))
+
+    with pytest.raises(DataError, match=r"gone\.csv.*--no-baselines"):
         write_baselines(tmp_path / "run")
