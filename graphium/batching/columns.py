@@ -13,6 +13,13 @@ from graphium.errors import DataError
 from graphium.labels.table import did_you_mean, shorten
 from graphium.store.read import LabelColumn, LabelTable, Store
 
+_PREDICTION_COLUMNS: Mapping[Level, tuple[str, ...]] = {
+    "graph": ("smiles", "dataset", "row"),
+    "node": ("smiles", "dataset", "row", "atom"),
+    "edge": ("smiles", "dataset", "row", "bond", "begin", "end"),
+}
+"""Columns of a file of predictions that say what a row is about; labels stand beside them."""
+
 _MEANING: Mapping[Level, str] = {"graph": "molecules", "node": "atoms", "edge": "bonds"}
 
 
@@ -127,6 +134,13 @@ def _resolve(dataset: Dataset, name: str, task: TaskConfig) -> list[LabelColumn]
         if not matches:
             raise DataError(f"task '{name}': {_why_absent(dataset, label, usable)}")
         found.update((column, by_name[column]) for column in matches)
+    for column in found:
+        if column in _PREDICTION_COLUMNS[task.level]:
+            raise DataError(
+                f"task '{name}': label column '{column}' of dataset '{dataset.name}' has the name "
+                "of a column that every file of predictions has; rename it in the table, or leave "
+                "it out of the task's labels"
+            )
     return list(found.values())
 
 

@@ -23,9 +23,37 @@ class Division:
     part: NDArray[np.uint8]
     """[T] part in the mix, the same for all rows of one split group; 255 stays 255."""
 
-    def moves(self, dataset: int) -> dict[tuple[int, int], int]:
-        """Return how many rows of a dataset went from one part to another."""
-        rows = slice(self.starts[dataset], self.starts[dataset + 1])
+    def conflicts(self, molecule: NDArray[np.int64], used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return [T] which rows must not be used because their own dataset holds them out too.
+
+        Where the split of one dataset puts rows of one molecule in several parts, only those of the
+        most held-out part count: merging the others would mix labels meant for training into those
+        that are measured.
+
+        Args:
+            molecule: [T] equal numbers for equal molecules.
+            used: [T] rows that would be used otherwise.
+        """
+        rows = np.flatnonzero(used)
+        dataset = np.searchsorted(self.starts, rows, side="right") - 1
+        pairs = np.stack([dataset, molecule[rows]], axis=1)
+        _, member = np.unique(pairs, axis=0, return_inverse=True)
+        member = member.reshape(-1)
+        most = np.zeros(len(rows), np.uint8)
+        np.maximum.at(most, member, self.own[rows])
+        out = np.zeros(len(used), bool)
+        out[rows] = self.own[rows] < most[member]
+        return out
+
+    def moves(self, dataset: int, left_out: NDArray[np.bool_]) -> dict[tuple[int, int], int]:
+        """Return how many rows of a dataset went from one part to another.
+
+        Args:
+            dataset: Its place among the datasets.
+            left_out: [T] rows not to count.
+        """
+        first, last = self.starts[dataset], self.starts[dataset + 1]
+        rows = first + np.flatnonzero(~left_out[first:last])
         own, part = self.own[rows], self.part[rows]
         pairs, counts = np.unique(
             np.stack([own, part], axis=1)[own != part], axis=0, return_counts=True

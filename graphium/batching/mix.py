@@ -111,6 +111,8 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
     division = divide(datasets, keys, block.split_hash)
     has_label, has_atom_label = _labelled_rows(block.num_molecules, tables, first_row)
     used = has_label & (division.part != UNUSED)
+    conflicting = division.conflicts(keys.molecule, used)
+    used &= ~conflicting
     join = join_rows(block, keys.molecule, used, has_atom_label)
     joined = {
         spec.name: join_labels(
@@ -123,7 +125,9 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
         )
         for spec in resolved
     }
-    return _assemble(experiment, datasets, division, join, joined, fitted=specs is not None)
+    return _assemble(
+        experiment, datasets, division, join, joined, conflicting, fitted=specs is not None
+    )
 
 
 def _resolve_specs(
@@ -170,6 +174,7 @@ def _assemble(
     division: Division,
     join: Join,
     joined: Mapping[str, JoinedLabels],
+    conflicting: NDArray[np.bool_],
     *,
     fitted: bool,
 ) -> Mix:
@@ -179,7 +184,9 @@ def _assemble(
         for name, task in tasks.items():
             if experiment.tasks[name].is_normalized:
                 tasks[name] = task.normalized(part)
-    report = summarize(datasets, division, join, joined, part, need_training=not fitted)
+    report = summarize(
+        datasets, division, join, joined, part, conflicting, need_training=not fitted
+    )
     starts = division.starts
     dataset = np.searchsorted(starts, join.taken_from, side="right") - 1
     rows = np.concatenate([one.source_row for one in datasets])

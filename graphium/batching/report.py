@@ -31,8 +31,12 @@ class DatasetReport(Section):
     """Molecules that the split puts in no part; they are not used."""
     unlabelled: int
     """Molecules of a part without a label of any task; they are not used."""
+    conflicting: int = 0
+    """Rows that are not used because the same split holds out another row of their molecule."""
     parts: dict[Part, int]
     """Rows that are used in each part."""
+    rejects: str = ""
+    """File that lists the rows without a usable molecule; empty when there are none."""
 
 
 class TaskReport(Section):
@@ -89,10 +93,13 @@ def _dataset_line(name: str, dataset: DatasetReport) -> str:
     line = f"dataset {name}: {dataset.rows:,} rows: {_counts(dataset.parts)}"
     if dataset.rejected:
         line += f", {dataset.rejected:,} without a usable molecule"
+        line += f" (listed in {dataset.rejects})" if dataset.rejects else ""
     if dataset.unassigned:
         line += f", {dataset.unassigned:,} in no part"
     if dataset.unlabelled:
         line += f", {dataset.unlabelled:,} without a label"
+    if dataset.conflicting:
+        line += f", {dataset.conflicting:,} left out: the split holds out a copy of their molecule"
     return line
 
 

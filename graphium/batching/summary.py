@@ -12,6 +12,7 @@ from graphium.batching.join import Join, JoinedLabels
 from graphium.batching.report import DatasetReport, MixReport, Move
 from graphium.config.data import Part
 from graphium.labels.splits import PARTS, UNUSED
+from graphium.store.layout import REJECTS
 
 
 def summarize(
@@ -20,6 +21,7 @@ def summarize(
     join: Join,
     joined: Mapping[str, JoinedLabels],
     part: NDArray[np.uint8],
+    conflicting: NDArray[np.bool_],
     *,
     need_training: bool,
 ) -> MixReport:
@@ -31,6 +33,7 @@ def summarize(
         join: Which rows are which molecules.
         joined: The labels of each task.
         part: [M] part of each molecule.
+        conflicting: [T] rows left out because another row of their molecule is held out.
         need_training: Refuse a task that has no label in train.
 
     Raises:
@@ -44,13 +47,14 @@ def summarize(
     return MixReport(
         molecules=molecules,
         datasets={
-            one.name: _describe_dataset(one, division, join, i) for i, one in enumerate(datasets)
+            one.name: _describe_dataset(one, division, join, conflicting, i)
+            for i, one in enumerate(datasets)
         },
         shared=_count_shared(datasets, division, join),
         moved=[
             Move(dataset=one.name, origin=PARTS[a], target=PARTS[b], count=count)
             for i, one in enumerate(datasets)
-            for (a, b), count in division.moves(i).items()
+            for (a, b), count in division.moves(i, conflicting).items()
         ],
         tasks={
             name: report.model_copy(
@@ -71,16 +75,23 @@ def _count_parts(part: NDArray[np.uint8]) -> dict[Part, int]:
 
 
 def _describe_dataset(
-    dataset: Dataset, division: Division, join: Join, index: int
+    dataset: Dataset,
+    division: Division,
+    join: Join,
+    conflicting: NDArray[np.bool_],
+    index: int,
 ) -> DatasetReport:
     rows = slice(division.starts[index], division.starts[index + 1])
     part, molecule = division.part[rows], join.molecule[rows]
+    rejected = dataset.store.num_rows - dataset.store.num_molecules
     return DatasetReport(
         rows=dataset.store.num_rows,
-        rejected=dataset.store.num_rows - dataset.store.num_molecules,
+        rejected=rejected,
         unassigned=int((part == UNUSED).sum()),
-        unlabelled=int(((part != UNUSED) & (molecule < 0)).sum()),
+        unlabelled=int(((part != UNUSED) & (molecule < 0) & ~conflicting[rows]).sum()),
+        conflicting=int(conflicting[rows].sum()),
         parts=_count_parts(part[molecule >= 0]),
+        rejects=str(dataset.store.path / REJECTS) if rejected else "",
     )
 
 

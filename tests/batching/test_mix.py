@@ -8,7 +8,7 @@ import pytest
 from graphium.batching.mix import open_mix
 from graphium.config.experiment import Experiment
 from graphium.errors import DataError, StoreError
-from graphium.store.prepare import prepare_experiment
+from graphium.store.prepare import prepare_experiment, store_path
 
 MAIN = """\
 smiles,y,y2,active,shade,class,name_class,part,weight,negative,holes,odd,charge,length
@@ -132,16 +132,20 @@ def test_statistics_come_from_training_labels_only(mix):
     assert mix.tasks["active"].spec.mean is None
 
 
-def test_the_report_counts_what_happened(mix):
+def test_the_report_counts_what_happened(mix, prepared):
     report = mix.report
+    options = experiment(prepared, TASKS)
 
     assert report.datasets["main"].model_dump() == {
         "rows": 8,
         "rejected": 1,
         "unassigned": 0,
         "unlabelled": 1,
+        "conflicting": 0,
         "parts": {"train": 2, "val": 3, "test": 1},
+        "rejects": str(store_path(options.datasets["main"], prepared / "root") / "rejects.csv"),
     }
+    assert any("usable molecule (listed in /" in line for line in report.lines())
     assert report.datasets["other"].unassigned == 1
     assert report.shared == {"other + main": 2}
     assert {(m.dataset, m.origin, m.target, m.count) for m in report.moved} == {
@@ -157,6 +161,26 @@ def test_the_report_counts_what_happened(mix):
     assert any("'class': test has no name_class of class y, z" in w for w in report.warnings)
     assert any("2 rows of main went from train to val" in line for line in report.lines())
     assert json.loads(report.model_dump_json())["molecules"] == {"train": 3, "val": 2, "test": 1}
+
+
+def test_a_label_of_a_row_in_train_never_changes_a_label_that_is_measured(tmp_path):
+    (tmp_path / "main.csv").write_text(
+        "smiles,y,part\nCCO,1,train\nOCC,100,test\nCC,2,train\nC,3,train\n"
+    )
+    (tmp_path / "other.csv").write_text("smiles,z,part\nN,1,val\n")
+    tasks = {"y": {**TASKS["y"], "labels": ["y"]}}
+    options = experiment(tmp_path, tasks, categories={})
+    prepare_experiment(options, tmp_path / "root", workers=1)
+
+    mix = open_mix(options, tmp_path / "root")
+
+    assert of_molecule(mix, "y", "OCC")[0] == [[100.0]]
+    assert mix.report.moved == []
+    assert mix.splits()["main"] == {"train": [2, 3], "val": [], "test": [1]}
+    assert mix.report.datasets["main"].conflicting == 1
+    assert mix.report.lines()[1].endswith(
+        ", 1 left out: the split holds out a copy of their molecule"
+    )
 
 
 def test_splits_of_a_mix_can_be_used_as_a_split_file(mix, prepared):
@@ -228,6 +252,18 @@ def test_weights_and_categories_that_do_not_fit_are_refused(prepared, changes, m
 
     with pytest.raises(DataError, match=message):
         open_with(prepared, tasks, **changes)
+
+
+@pytest.mark.parametrize("labels", [["row"], ["*"]])
+def test_a_label_named_like_a_column_of_the_predictions_is_refused(tmp_path, labels):
+    (tmp_path / "main.csv").write_text("smiles,y,row,part\nC,1,5,train\nCC,2,6,val\n")
+    (tmp_path / "other.csv").write_text(OTHER)
+    tasks = {"t": {"dataset": "main", "labels": labels, "loss": "mae"}}
+    options = experiment(tmp_path, tasks, categories={})
+    prepare_experiment(options, tmp_path / "root", workers=1)
+
+    with pytest.raises(DataError, match=r"task 't': label column 'row' of dataset 'main'.*rename"):
+        open_mix(options, tmp_path / "root")
 
 
 def test_a_task_without_a_training_label_is_refused(prepared):
