@@ -20,7 +20,6 @@ def draw_svg(
     height: int = 200,
     atoms: Sequence[int] = (),
     bonds: Sequence[int] = (),
-    legend: str = "",
 ) -> str:
     """Return an ``<svg>`` element to be put into a page: no script, no reference, no background.
 
@@ -30,7 +29,6 @@ def draw_svg(
         height: Pixels.
         atoms: Atoms to highlight, in the order of the SMILES.
         bonds: Bonds to highlight.
-        legend: A line of text below.
 
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
@@ -41,7 +39,7 @@ def draw_svg(
     for unwanted in ("clearBackground", "includeMetadata"):
         setattr(options, unwanted, False)  # RDKit's stubs mistype the attributes
     rdMolDraw2D.PrepareAndDrawMolecule(
-        canvas, mol, legend=legend, highlightAtoms=list(atoms), highlightBonds=list(bonds)
+        canvas, mol, highlightAtoms=list(atoms), highlightBonds=list(bonds)
     )
     canvas.FinishDrawing()
     drawing = _HEADER.sub("", canvas.GetDrawingText(), count=1)

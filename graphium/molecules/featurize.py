@@ -32,8 +32,6 @@ class FeaturizedChunk:
     """[G] positions of the accepted rows, increasing."""
     path: Literal["getters"] = "getters"
     """Which code read the properties."""
-    canonical: None = None
-    """Canonical SMILES, where the path makes them anyway."""
 
 
 def featurize_chunk(smiles: Sequence[str | None]) -> FeaturizedChunk:

@@ -9,16 +9,13 @@ from rdkit.Chem import rdFingerprintGenerator
 from graphium.molecules.identity import accepted_mol
 
 
-def morgan(
-    smiles: Sequence[str], radius: int = 2, bits: int = 2048, *, counts: bool = False
-) -> NDArray[np.uint8]:
+def morgan(smiles: Sequence[str], radius: int = 2, bits: int = 2048) -> NDArray[np.uint8]:
     """Return [G, bits] Morgan fingerprints (Rogers and Hahn 2010).
 
     Args:
         smiles: G molecules.
         radius: Bonds that an environment reaches; 2 corresponds to ECFP4.
         bits: Columns into which environments are hashed.
-        counts: How often each bit occurs (255 at most) instead of 0 or 1.
 
     Raises:
         DataError: A SMILES is not accepted by ``parse_smiles``.
@@ -26,9 +23,5 @@ def morgan(
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
     out = np.zeros((len(smiles), bits), np.uint8)
     for row, text in zip(out, smiles, strict=True):
-        mol = accepted_mol(text)
-        if counts:
-            row[:] = np.minimum(generator.GetCountFingerprintAsNumPy(mol), 255)
-        else:
-            row[:] = generator.GetFingerprintAsNumPy(mol)
+        row[:] = generator.GetFingerprintAsNumPy(accepted_mol(text))
     return out

@@ -1,6 +1,6 @@
 """The whole network: encoders, trunk, heads."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -88,11 +88,6 @@ class Network(nn.Module):
         """Return what the trunk knows of each molecule: its pooled atoms."""
         pooled: Tensor = self.pooling(self.atoms(batch), batch.molecule, batch.num_molecules)
         return pooled
-
-    def backbone_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the parameters of encoders and trunk: all but the heads'."""
-        yield from self.encoders.parameters()
-        yield from self.trunk.parameters()
 
     def _in_own_precision(self, batch: MolBatch) -> MolBatch:
         """Let a float64 network read float32 features."""

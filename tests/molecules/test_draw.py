@@ -24,11 +24,10 @@ def test_the_background_is_transparent():
     assert "<rect" not in draw_svg("CCO")
 
 
-def test_highlights_and_legend_are_drawn():
+def test_highlights_are_drawn():
     plain = draw_svg("CCO")
     assert draw_svg("CCO", atoms=[1]).count("#FF7F7F") > plain.count("#FF7F7F") == 0
     assert "#FF7F7F" in draw_svg("CCO", bonds=[0])
-    assert draw_svg("CCO", legend="x < 3 & y").count("<path") > plain.count("<path")
 
 
 def test_what_is_no_molecule_is_an_error():
