@@ -153,14 +153,12 @@ def _describe_source(store: "Store") -> str:
         for segment in store.record.segments
         for library, version in segment.versions.items()
     }
-    paths = sorted({segment.featurizer_path for segment in store.record.segments})
     return (
         f"{store.path.name}\n"
         f"  table     {plan.source} (SMILES in '{plan.smiles}')\n"
         f"  content   {_count(store)}\n"
         f"  segments  {plan.num_segments} of up to {plan.segment_rows:,} rows\n"
-        f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']} "
-        f"({', '.join(paths)})"
+        f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']}"
     )
 
 

@@ -112,8 +112,8 @@ class SegmentRecord(Section):
     """Reason -> rows that became no molecule."""
     coverage: dict[str, Coverage]
     """Labels by column."""
-    featurizer_path: str
-    """Which of the featurizer's paths made the segment."""
+    featurizer_path: Literal["getters"] = "getters"
+    """Which code read the properties; there is one so far."""
     versions: dict[str, str]
     """Versions of the libraries that wrote it."""
     files: dict[str, FileRecord]

@@ -56,7 +56,6 @@ class _Rows:
     notes: dict[int, str]
     """Row -> what is wrong with it, where the status does not say all."""
     block: MolBlock
-    path: str
 
     @property
     def accepted(self) -> NDArray[np.int64]:
@@ -93,15 +92,13 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
 
 
 def _featurize(smiles: list[str | None], report: Callable[[int], None]) -> _Rows:
-    blocks, states, paths = [], [], []
+    blocks, states = [], []
     for first in range(0, len(smiles), CHUNK):
         chunk = featurize_chunk(smiles[first : first + CHUNK])
         blocks.append(chunk.block)
         states.append(chunk.status)
-        paths.append(chunk.path)
         report(len(chunk.status))
-    path = " and ".join(sorted(set(paths)))
-    return _Rows(smiles, np.concatenate(states), {}, merge_blocks(blocks), path)
+    return _Rows(smiles, np.concatenate(states), {}, merge_blocks(blocks))
 
 
 def _reject_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> _Rows:
@@ -174,7 +171,6 @@ def _record(
             for state, count in zip(states, counts, strict=True)
         },
         coverage=labels.coverage,
-        featurizer_path=rows.path,
         versions={name: version(name) for name in ("graphium", "numpy", "rdkit", "zarr")},
         files={
             name: FileRecord(size=size, sha256=digest)
