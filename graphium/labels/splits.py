@@ -9,7 +9,6 @@ hash of what they are. Sorted tables once gave a test part without a single acti
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +151,7 @@ def _from_column(
 
 
 def _from_file(split: FileSplitConfig, molecules: SplitMolecules) -> NDArray[np.uint8]:
-    path = Path(os.path.expandvars(split.file)).expanduser()
+    path = Path(split.file)
     of_row = np.full(molecules.num_rows, UNUSED, np.uint8)
     for name, rows in _read_lists(path, split.key).items():
         if name not in _NAMES:

