@@ -1,6 +1,5 @@
 """Find, verify and read checkpoints."""
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +13,7 @@ from graphium.checkpoint.format import FORMAT_VERSION, MANIFEST, FileName, Model
 from graphium.checkpoint.manifest import Manifest, read_manifest, read_verified
 from graphium.checkpoint.migrate import migrate
 from graphium.checkpoint.tree import unflatten
+from graphium.config.mistakes import did_you_mean
 from graphium.errors import CheckpointError
 from graphium.graphs.properties import FEATURIZER_VERSION
 
@@ -109,9 +109,7 @@ def _why_not(path: Path) -> str:
         )
     if not path.exists():
         nearby = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, nearby, n=1)
-        hint = f"; did you mean {path.parent / close[0]}?" if close else ""
-        return f"there is no checkpoint {path}{hint}"
+        return f"there is no checkpoint {path}{did_you_mean(path.name, nearby)}"
     inside = sorted(
         manifest.parent
         for pattern in ("", "*/", "*/*/", "*/*/*/")

@@ -23,6 +23,7 @@ from graphium.checkpoint.format import MANIFEST, FileName, ModelRecord
 from graphium.checkpoint.manifest import make_manifest
 from graphium.checkpoint.tree import flatten, plain_tensors
 from graphium.errors import CheckpointError
+from graphium.store.files import sync_folder
 
 
 def write_checkpoint(
@@ -68,7 +69,7 @@ def point(link: Path, target: Path) -> None:
     temporary = _hidden(link)
     temporary.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
     temporary.replace(link)
-    _sync(link.parent)
+    sync_folder(link.parent)
 
 
 def remove_checkpoint(path: Path) -> None:
@@ -99,7 +100,7 @@ def _write_files(
         _write(folder / "training.json", _to_json(encoded))
         _write(folder / "training.safetensors", save(tensors))
     _write(folder / MANIFEST, make_manifest(folder, names).render())
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _dump(record: ModelRecord) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _to_json(value: Any, indent: int | None = None) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    _sync(path)
+    sync_folder(path)  # a file's content, too
 
 
 def _replace(path: Path, temporary: Path) -> None:
@@ -138,17 +139,8 @@ def _replace(path: Path, temporary: Path) -> None:
         shutil.rmtree(aside)
     else:
         temporary.rename(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def _hidden(path: Path) -> Path:
     return path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file's content, or a directory's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,5 +1,6 @@
 """``graphium predict`` and ``graphium embed``: a model applied to a table of SMILES."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,18 +50,10 @@ def predict(
     The output keeps the rows, their order and their columns. Rows that are no molecule have their
     reason in the column 'error' and are counted on stderr.
     """
-    from graphium.apply.model import load_model
     from graphium.apply.predict import predict_file
 
-    outcome = predict_file(
-        load_model(model, device=device),
-        table,
-        output,
-        smiles_column=smiles_column,
-        batch_size=batch_size,
-        force=force,
-    )
-    _say(outcome, output)
+    options = {"smiles_column": smiles_column, "batch_size": batch_size, "force": force}
+    _apply(predict_file, model, device, table, output, options)
 
 
 def embed(
@@ -80,18 +73,20 @@ def embed(
     rows that are no molecule.
     """
     from graphium.apply.embed import embed_file
+
+    options = {"smiles_column": smiles_column, "batch_size": batch_size, "force": force}
+    _apply(embed_file, model, device, table, output, options)
+
+
+def _apply(
+    function: Callable[..., "Outcome"],
+    model: Path,
+    device: str,
+    table: Path,
+    output: Path,
+    options: Mapping[str, object],
+) -> None:
     from graphium.apply.model import load_model
 
-    outcome = embed_file(
-        load_model(model, device=device),
-        table,
-        output,
-        smiles_column=smiles_column,
-        batch_size=batch_size,
-        force=force,
-    )
-    _say(outcome, output)
-
-
-def _say(outcome: "Outcome", output: Path) -> None:
+    outcome = function(load_model(model, device=device), table, output, **options)
     typer.echo(outcome.message(output), err=True)

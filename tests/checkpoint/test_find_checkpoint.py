@@ -40,7 +40,7 @@ def test_a_folder_of_runs_names_their_checkpoints(run):
 
 
 def test_a_misspelt_path_gets_a_suggestion(run):
-    with pytest.raises(CheckpointError, match=r"did you mean .*2026-01-01\?"):
+    with pytest.raises(CheckpointError, match=r"did you mean .2026-01-01.\?"):
         find_checkpoint(run.parent / "2026-01-02")
 
 
