@@ -178,8 +178,8 @@ def _score_forest(rows: TaskRows, train: NDArray[np.int64], trees: int) -> Rival
         # of the few columns of environments every split sees all.
         max_features=1 / 3 if is_graph else 1.0,
     )
-    if forest is None:
-        return RivalResult(method="not fitted: too many label columns with gaps of their own")
+    if isinstance(forest, str):
+        return RivalResult(method=f"no random forest: {forest}")
     ends = np.cumsum([len(places) for places in held_out.values()])
     pieces = np.split(forest.predictions, ends[:-1])
     inputs = {

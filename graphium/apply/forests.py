@@ -19,7 +19,8 @@ trees are grown, because rows improve a forest more than its trees after the fir
 CLASSIFIER_ROW_TREES = 4 * ROW_TREES
 """The same for classification trees, which look at fewer columns in each split."""
 MAX_FITS = 100
-"""Label columns with gaps of their own need a forest each; with more of them none is grown."""
+"""Largest number of forests of a task: label columns that are missing in different rows need one
+each. A task that needs more gets none."""
 
 _SEED = 0
 
@@ -95,7 +96,7 @@ def grow_forest(
     *,
     trees: int,
     max_features: float,
-) -> Forest | None:
+) -> Forest | str:
     """Fit random forests to the training part and predict other rows.
 
     Columns of labels with the same gaps are fitted by one forest (numbers in standard deviations),
@@ -112,11 +113,16 @@ def grow_forest(
             trees look at the square root of their number.
 
     Returns:
-        None where there are no labels, or too many columns with gaps of their own.
+        The forest, or why none was grown: no labels, or too many columns with gaps of their own.
     """
     fits = list(_same_gaps(~np.isnan(labels)))
-    if not fits or len(fits) > MAX_FITS:
-        return None
+    if not fits:
+        return "no training row has a label"
+    if len(fits) > MAX_FITS:
+        return (
+            f"the {len(labels[0]):,} label columns are missing in {len(fits):,} different sets of "
+            f"training rows, each of which needs a forest of its own; at most {MAX_FITS} are grown"
+        )
     is_numeric = spec.loss not in ("bce", "ce")
     budget = ROW_TREES if is_numeric else CLASSIFIER_ROW_TREES
     num_rows = sum(int(rows.sum()) for rows, _ in fits)
@@ -125,11 +131,11 @@ def grow_forest(
     out = np.full((len(wanted), len(spec.labels), width), np.nan)
     x, query = features.astype(np.float32), wanted.astype(np.float32)
     for rows, columns in fits:
-        y = labels[rows][:, columns].astype(np.float64)
+        fit = _Fit(x[rows], labels[rows][:, columns].astype(np.float64), query, num_trees)
         if is_numeric:
-            out[:, columns, 0] = _fit_numbers(x[rows], y, query, num_trees, max_features)
+            out[:, columns, 0] = _fit_numbers(fit, max_features)
         else:
-            out[:, columns] = _fit_classes(x[rows], y, query, num_trees, spec)
+            out[:, columns] = _fit_classes(fit, spec)
     return Forest(_shaped(spec, out.reshape(len(wanted), -1)), num_trees)
 
 
@@ -143,38 +149,44 @@ def _same_gaps(known: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], li
         yield known[:, same[0]], same
 
 
-def _fit_numbers(
-    x: NDArray[np.float32],
-    y: NDArray[np.float64],
-    query: NDArray[np.float32],
-    trees: int,
-    max_features: float,
-) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Columns of labels with the same gaps, in the rows that have them."""
+
+    x: NDArray[np.float32]
+    """[R, D]"""
+    y: NDArray[np.float64]
+    """[R, columns]"""
+    query: NDArray[np.float32]
+    """[Q, D] what is predicted."""
+    trees: int
+
+
+def _fit_numbers(fit: _Fit, max_features: float) -> NDArray[np.float64]:
+    """Return [Q, columns]."""
     from sklearn.ensemble import RandomForestRegressor
 
-    center, scale = y.mean(0), y.std(0)
+    center, scale = fit.y.mean(0), fit.y.std(0)
     scale[scale == 0] = 1
-    forest = RandomForestRegressor(trees, max_features=max_features, n_jobs=-1, random_state=_SEED)
-    forest.fit(x, ((y - center) / scale).squeeze(1) if y.shape[1] == 1 else (y - center) / scale)
-    predicted: NDArray[np.float64] = forest.predict(query).reshape(len(query), -1) * scale + center
+    y = (fit.y - center) / scale
+    forest = RandomForestRegressor(
+        fit.trees, max_features=max_features, n_jobs=-1, random_state=_SEED
+    )
+    forest.fit(fit.x, y.squeeze(1) if y.shape[1] == 1 else y)
+    scaled: NDArray[np.float64] = forest.predict(fit.query).reshape(len(fit.query), -1)
+    predicted: NDArray[np.float64] = scaled * scale + center
     return predicted
 
 
-def _fit_classes(
-    x: NDArray[np.float32],
-    y: NDArray[np.float64],
-    query: NDArray[np.float32],
-    trees: int,
-    spec: TaskSpec,
-) -> NDArray[np.float64]:
+def _fit_classes(fit: _Fit, spec: TaskSpec) -> NDArray[np.float64]:
     """Return [Q, columns, C] probabilities of classes, or [Q, columns, 1] of the label 1."""
     from sklearn.ensemble import RandomForestClassifier
 
-    out = np.zeros((len(query), y.shape[1], max(spec.num_classes or 2, 2)))
-    for i in range(y.shape[1]):
-        forest = RandomForestClassifier(trees, n_jobs=-1, random_state=_SEED)
-        forest.fit(x, y[:, i].astype(np.int64))
-        out[:, i, forest.classes_] = forest.predict_proba(query)
+    out = np.zeros((len(fit.query), fit.y.shape[1], max(spec.num_classes or 2, 2)))
+    for i in range(fit.y.shape[1]):
+        forest = RandomForestClassifier(fit.trees, n_jobs=-1, random_state=_SEED)
+        forest.fit(fit.x, fit.y[:, i].astype(np.int64))
+        out[:, i, forest.classes_] = forest.predict_proba(fit.query)
     return out if spec.num_classes else out[:, :, 1:]
 
 

@@ -166,6 +166,21 @@ def test_many_training_rows_are_thinned_and_it_says_so(
     assert first.test == second.test
 
 
+def test_a_task_that_needs_too_many_forests_says_so_and_keeps_its_mean(
+    mix: Mix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphium.apply.forests.MAX_FITS", 1)
+
+    scored = score(task_rows(mix, "numbers"), 5)
+
+    assert scored["forest"].method == (
+        "no random forest: the 2 label columns are missing in 2 different sets of training rows, "
+        "each of which needs a forest of its own; at most 1 are grown"
+    )
+    assert scored["forest"].test == {}
+    assert scored["mean"].test["mae"] > 0
+
+
 def test_a_second_report_reuses_what_was_fitted(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_baselines(run)
     before = path.read_text()
