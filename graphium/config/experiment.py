@@ -1,4 +1,7 @@
-"""The whole experiment, and the checks that involve several sections."""
+"""The whole experiment, and the checks that involve several sections.
+
+``extends:`` and ``key=value`` are resolved before (``compose.py``); they are no options here.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated

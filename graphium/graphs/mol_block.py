@@ -1,5 +1,7 @@
 """A chunk of featurised molecules as flat numpy arrays: what featurisation makes and a store keeps.
 
+Which properties of an atom and a bond are kept is the list in ``properties.py``.
+
 Ragged data are flat arrays beside lengths. An atom's whole tuple of properties is one row of a
 small vocabulary (``atom_table``), so an atom is one code; the same for bonds. Each bond stands
 once.
@@ -49,7 +51,8 @@ class MolBlock:
     bond_table: NDArray[np.int16]
     """[W, len(BOND_PROPERTIES)] distinct bonds."""
     join_hash: NDArray[np.uint64]
-    """[G, 2] order-free hash of the whole molecule's connectivity; equal for equal molecules."""
+    """[G, 2] order-free hash of the whole molecule's connectivity, equal for equal molecules. It
+    only proposes who may be equal; the canonical form of ``molecules/identity.py`` decides."""
     split_hash: NDArray[np.uint64]
     """[G, 2] the same of the largest fragment."""
     atom_rank: NDArray[np.uint16]

@@ -49,6 +49,7 @@ class EpochReporter(Callback):
         self._progress: Progress | None = None
         self._started = 0.0
         self._seen = 0
+        self._lr = 0.0
         self._epoch_seconds = 0.0
         self._epoch_molecules = 0
         self.train_seconds = 0.0
@@ -89,6 +90,12 @@ class EpochReporter(Callback):
         self._progress.add_task("steps", total=int(trainer.num_training_batches), speed="")
         self._progress.start()
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        """Remember the learning rate of this step; after it the schedule has moved on."""
+        self._lr = trainer.optimizers[0].param_groups[-1]["lr"]
+
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
@@ -124,7 +131,7 @@ class EpochReporter(Callback):
         self._epoch_seconds, self._epoch_molecules = 0.0, 0
         if not trainer.is_global_zero:
             return
-        lr = trainer.optimizers[0].param_groups[-1]["lr"]
+        lr = self._lr
         entries = [Entry(epoch, step, "train", t, "", "loss", v) for t, v in losses.items()]
         entries += [
             Entry(epoch, step, "train", "", "", "lr", lr),

@@ -1,4 +1,8 @@
-"""Train one experiment: everything a run does is on this page."""
+"""One training, from open stores to ``results.json``: everything it does, in order.
+
+``cli/train.py`` stands around it: stores are prepared before, the report is written after. One
+optimiser step is in ``module.py`` (``training_step``); Lightning repeats it inside ``trainer.fit``.
+"""
 
 import logging
 import math
@@ -68,6 +72,9 @@ def train(
     console: Console | None = None,
 ) -> RunResult:
     """Train from prepared stores to checkpoint, predictions and ``results.json``.
+
+    Open the mix, build the network (or load the backbone to fine-tune), fit, load the best
+    checkpoint, evaluate val and test, write the results.
 
     Args:
         experiment: What to train.
