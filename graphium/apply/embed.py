@@ -8,16 +8,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from graphium.apply.model import Model
-from graphium.apply.predict import Outcome
-from graphium.apply.tables import (
+from graphium.apply.outputs import (
     TABLES,
-    Input,
     TableWriter,
     check_output,
-    open_input,
     output_format,
     replacing,
 )
+from graphium.apply.predict import Outcome
+from graphium.apply.tables import Input, open_input
 
 ARRAYS = (".npz", ".npy")
 

@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from graphium.apply.decode import prediction_schema
 from graphium.apply.model import Model
-from graphium.apply.tables import (
+from graphium.apply.outputs import (
     TABLES,
     TableWriter,
     check_output,
-    open_input,
     output_format,
     replacing,
 )
+from graphium.apply.tables import open_input
 
 
 @dataclass(slots=True)
