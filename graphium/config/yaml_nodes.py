@@ -184,7 +184,7 @@ class _Builder:
             name = self.text(key_node)
             dotted = f"{key}.{name}" if key else name
             child = self.build(value_node, dotted, depth + 1)
-            if name == "<<":
+            if name == "<<" and key_node.style is None:
                 message = "merge keys are not supported; use extends, or repeat the options"
                 self.mistakes.append(Mistake(place, dotted, message))
             elif name in entries:
