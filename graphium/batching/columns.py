@@ -98,11 +98,6 @@ def read_weights(dataset: Dataset) -> NDArray[np.float32]:
     if column is None:
         return weights
     table = dataset.store.labels([column])
-    if table.level != "graph":
-        raise DataError(
-            f"dataset '{dataset.name}': the weights column '{column}' holds one number for each of "
-            f"the {_MEANING[table.level]}; a sample weight is one number for a molecule"
-        )
     weights[:] = np.nan
     weights[table.rows] = table.values[:, 0]
     wrong = np.flatnonzero(~(weights >= 0))

@@ -22,6 +22,7 @@ from graphium.graphs.mol_block import offsets
 from graphium.labels.splits import PARTS, UNUSED
 from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.keys import load_keys
+from graphium.store.planning import check_declared
 from graphium.store.prepare import store_path
 from graphium.store.read import LabelTable, open_store
 
@@ -98,6 +99,7 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
     datasets = []
     for name, config in experiment.datasets.items():
         store = open_store(store_path(config, root))
+        check_declared(name, config, store.record.plan)
         datasets.append(Dataset(name, config, store, store.source_rows()))
     keys = load_keys([dataset.store for dataset in datasets], root)
     block = merge_blocks([dataset.store.graphs() for dataset in datasets])

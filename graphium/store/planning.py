@@ -85,7 +85,8 @@ def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
         require_columns(list(stored), [column], where)
         found = stored[column]
         if option == "weights" and (found.kind != "number" or column in plan.infinite):
-            reason = "infinite numbers" if found.kind == "number" else f"text: {found.note}"
+            held = {"number": "infinite numbers", "text": f"text: {found.note}"}
+            reason = held.get(found.kind, "one number for each atom or bond")
             raise DataError(f"Column '{column}' of {where} must hold numbers; it holds {reason}.")
         if option == "levels" and found.kind != "list":
             raise DataError(f"Column '{column}' of {where} does not hold lists of numbers.")
