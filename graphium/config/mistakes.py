@@ -34,7 +34,7 @@ _OF_KEY = "[key]"
 """Last step of pydantic's location of an error of a key, not of its value."""
 
 
-def config_error(mistakes: Iterable[Mistake]) -> ConfigError:
+def config_error(mistakes: Iterable[Mistake], where: str = "experiment") -> ConfigError:
     """Return one error that lists all mistakes, in the order of files and lines."""
     ordered = sorted(
         dict.fromkeys(mistakes),
@@ -42,7 +42,7 @@ def config_error(mistakes: Iterable[Mistake]) -> ConfigError:
     )
     count = f"{len(ordered)} mistakes" if len(ordered) > 1 else "1 mistake"
     lines = "".join(f"\n  {mistake}" for mistake in ordered)
-    return ConfigError(f"{count} in the experiment:{lines}")
+    return ConfigError(f"{count} in the {where}:{lines}")
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

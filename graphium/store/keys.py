@@ -31,6 +31,8 @@ from graphium.store.source import content_versions
 
 FORMAT = "graphium-keys"
 FORMAT_VERSION = 1
+FOLDER = "mixes"
+"""Folder of all key indexes, beside that of the stores."""
 _BATCH = 5_000
 
 
@@ -107,7 +109,7 @@ def load_keys(stores: Sequence[Store], root: Path) -> KeyIndex:
 def keys_path(contents: Sequence[str], root: Path, *, scaffolds: bool) -> Path:
     """Return where the index of stores with these content digests is or will be."""
     key = {"version": FORMAT_VERSION, "stores": list(contents), "scaffolds": scaffolds}
-    return root / "mixes" / json_sha256(key)[:16]
+    return root / FOLDER / json_sha256(key)[:16]
 
 
 def _check_versions(stores: Sequence[Store]) -> None:
@@ -209,7 +211,7 @@ def _write(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
 def _read(folder: Path, *, has_scaffolds: bool) -> KeyIndex:
     manifest = read_signed_json(folder / MANIFEST, FORMAT, FORMAT_VERSION)
     for name, (size, digest) in manifest["files"].items():
-        check_file(folder / name, FileRecord(size=size, sha256=digest))
+        check_file(folder / name, FileRecord(size=size, sha256=digest), "key index of a mix")
     arrays = folder / "arrays"
     return KeyIndex(
         molecule=read_array(arrays, "molecule"),

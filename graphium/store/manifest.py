@@ -104,22 +104,27 @@ def read_signed_json(path: Path, file_format: str, version: int) -> dict[str, An
     return content
 
 
-def check_file(path: Path, record: FileRecord) -> None:
+def check_file(path: Path, record: FileRecord, what: str = "store") -> None:
     """Check that a file exists with its size; small ones without checksums of their own wholly.
+
+    Args:
+        path: The file.
+        record: What it was when it was written.
+        what: What the file is part of, for messages.
 
     Raises:
         StoreError: If not; the message names the file.
     """
     if not path.is_file():
-        raise StoreError(f"The store is damaged: {path} is missing. {_REMEDY}")
+        raise StoreError(f"The {what} is damaged: {path} is missing. {_remedy(what)}")
     size = path.stat().st_size
     if size != record.size:
         raise StoreError(
-            f"The store is damaged: {path} has {size} bytes, not {record.size}. {_REMEDY}"
+            f"The {what} is damaged: {path} has {size} bytes, not {record.size}. {_remedy(what)}"
         )
     # Shards carry checksums that are compared when they are read; metadata do not.
     if path.suffix == ".json" and file_sha256(path) != record.sha256:
-        raise StoreError(f"The store is damaged: {path} was changed. {_REMEDY}")
+        raise StoreError(f"The {what} is damaged: {path} was changed. {_remedy(what)}")
 
 
 def _file_record(path: Path) -> FileRecord:
@@ -137,7 +142,8 @@ def _manifest_array(name: str, records: Sequence[SegmentRecord]) -> ManifestArra
     return ManifestArray(bytes=stored, sha256=digest.hexdigest())
 
 
-_REMEDY = (
-    "`graphium data verify` names every damaged file; remove the store's folder and prepare the "
-    "table again."
-)
+def _remedy(what: str) -> str:
+    return (
+        f"`graphium data verify` names every damaged file; remove the folder of the {what} and "
+        "prepare it again."
+    )

@@ -29,9 +29,18 @@ def verify_store(path: Path) -> list[str]:
     return [*_compare(path, expected), *_find_extra(path, expected)]
 
 
+def stores_below(root: Path) -> list[Path]:
+    """Return all stores and key indexes of a folder of stores, in order; none if it is not one.
+
+    What is not finished is no store yet: the next preparation goes on with it.
+    """
+    found = (*root.glob(f"stores/*/{MANIFEST}"), *root.glob(f"{keys.FOLDER}/*/{MANIFEST}"))
+    return sorted(path.parent for path in found)
+
+
 def _expected_files(path: Path) -> dict[str, tuple[str, FileRecord]]:
     """Return file -> (whose it is, what it must be)."""
-    if _is_key_index(path):
+    if is_key_index(path):
         manifest = read_signed_json(path / MANIFEST, keys.FORMAT, keys.FORMAT_VERSION)
         return {
             name: ("key index", FileRecord(size=size, sha256=digest))
@@ -45,12 +54,15 @@ def _expected_files(path: Path) -> dict[str, tuple[str, FileRecord]]:
     return expected
 
 
-def _is_key_index(path: Path) -> bool:
+def is_key_index(path: Path) -> bool:
+    """Say whether a folder is the key index of a mix rather than a store."""
     try:
         content = json.loads((path / MANIFEST).read_bytes())
     except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and content.get("format") == keys.FORMAT
+        content = None
+    if not isinstance(content, dict):  # damaged: only its place tells what it was
+        return path.parent.name == keys.FOLDER
+    return content.get("format") == keys.FORMAT
 
 
 def _compare(path: Path, expected: Mapping[str, tuple[str, FileRecord]]) -> Iterator[str]:

@@ -94,12 +94,50 @@ def test_options_of_a_table_are_given_as_key_value(run, table, tmp_path):
     assert "2 molecules" in out
 
 
+def test_the_folder_of_all_stores_is_verified_store_by_store(run, table, tmp_path):
+    root = tmp_path / "cache"
+    experiment = tmp_path / "e.yaml"
+    experiment.write_text(
+        f"name: e\ndatasets:\n  assay:\n    table: {table}\n"
+        "tasks:\n  t: {dataset: assay, labels: [y], loss: mae}\n"
+    )
+    run("prepare", experiment, "--store", root, "--workers", 1)
+    (store,) = (root / "stores").iterdir()
+    (index,) = (path for path in (root / "mixes").iterdir() if path.name != "owners")
+
+    code, out, _ = run("verify", root)
+    assert code == 0
+    assert out.startswith("OK: 2 stores and key indexes, ")
+
+    next(store.glob("segments/*/smiles/c.0")).unlink()
+    next(index.glob("arrays/molecule/c.*")).unlink()
+    code, _, err = run("verify", root)
+    assert code == 3
+    assert f"The store {store} is damaged (1 problem):\n  segment 0: " in err
+    assert f"The key index of a mix {index} is damaged (1 problem):\n  key index: " in err
+
+    code, _, err = run("verify", index)
+    assert f"The key index of a mix {index} is damaged" in err
+    code, _, err = run("verify", tmp_path)
+    assert "holds no finished store" in err
+    assert "Remove" not in err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["prepare", "absent.csv"], 3, "There is no table absent.csv"),
-        (["prepare", "TABLE", "smile=structure"], 2, "'smile' cannot be set.*'smiles'"),
-        (["prepare", "TABLE", "structure"], 2, "'structure' is no option.*key=value"),
+        (
+            ["prepare", "TABLE", "smile=structure"],
+            2,
+            "smile: unknown option; did you mean 'smiles'",
+        ),
+        (["prepare", "TABLE", "smiles=no"], 3, "no column 'no' for the SMILES column"),
+        (["prepare", "TABLE", "computed=[gas"], 2, "computed: not YAML at column 5"),
+        (["prepare", "TABLE", "computed=[gas]"], 2, "computed.0: should be 'gasteiger_charge' or"),
+        (["prepare", "TABLE", "smiles.x=1"], 2, "'smiles' holds one value, not options"),
+        (["prepare", "TABLE", "split.kind=randm"], 2, "split.kind: should be .*'random'"),
+        (["prepare", "TABLE", "structure"], 2, "'structure' is not of the form"),
         (["info", "absent"], 3, "store absent does not exist"),
         (["verify", "absent"], 3, "There is no store absent"),
     ],
