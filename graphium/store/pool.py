@@ -35,11 +35,18 @@ class Job:
     """How messages call it."""
 
 
+def _available_cores() -> int:
+    """Return the cores this process may use; all there are, where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class WorkerPool:
     """Up to ``workers`` processes (0: one for each core), started when they are first needed."""
 
     def __init__(self, workers: int = 0) -> None:
-        self._limit = workers or len(os.sched_getaffinity(0))
+        self._limit = workers or _available_cores()
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._started: list[_Worker] = []
         self._threads = ThreadPoolExecutor(self._limit)
