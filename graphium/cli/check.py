@@ -6,7 +6,7 @@ Neither torch nor RDKit is imported, so it answers at once, on a login node too.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,10 +14,14 @@ from rich.text import Text
 
 from graphium.config.load import Loaded, load_config
 from graphium.config.schema import json_schema
+from graphium.config.training import INHERITED
 from graphium.errors import UsageError
 
 ORIGIN_COLUMN = 64
 """Where origins begin, unless values are longer."""
+
+_CHECKPOINT = "finetune.checkpoint"
+"""Origin of what is taken from the checkpoint that an experiment starts from."""
 
 
 def check(
@@ -54,7 +58,10 @@ def check(
 def describe(loaded: Loaded) -> Iterator[Text]:
     """Yield the lines that show an experiment; defaults are dim."""
     values = loaded.experiment.model_dump(mode="json")
-    lines = list(_lines(values, loaded.origins, "", 0))
+    origins = dict(loaded.origins)
+    if loaded.experiment.finetune is not None:
+        _fill_inherited(values, origins, Path(loaded.experiment.finetune.checkpoint))
+    lines = list(_lines(values, origins, "", 0))
     column = min(max(len(left) for left, _ in lines), ORIGIN_COLUMN)
     for left, origin in lines:
         key, colon, value = left.partition(":")
@@ -65,6 +72,41 @@ def describe(loaded: Loaded) -> Iterator[Text]:
         if origin is not None:
             line.append(" " * max(column - len(left), 0) + f"  {origin}", style="dim")
         yield line
+
+
+def _fill_inherited(values: dict[str, Any], origins: dict[str, str], checkpoint: Path) -> None:
+    """Put in what training will take from the checkpoint, in place."""
+    trained = _read_trained(checkpoint)
+    for section in INHERITED:
+        keys = [key for key in origins if key == section or key.startswith(f"{section}.")]
+        if any(origins[key] != "default" for key in keys):
+            continue
+        *parents, name = section.split(".")
+        ours, theirs = values, trained
+        for parent in parents:
+            ours, theirs = ours[parent], theirs.get(parent, {})
+        ours[name] = theirs.get(name, f"(from {_CHECKPOINT})")
+        origins |= dict.fromkeys(_leaves(ours[name], section), _CHECKPOINT)
+
+
+def _read_trained(checkpoint: Path) -> dict[str, Any]:
+    """Return the experiment of a checkpoint as JSON; empty when it cannot be found or read."""
+    for folder in (checkpoint, checkpoint / "checkpoints" / "best", checkpoint / "best"):
+        try:
+            experiment = json.loads((folder / "model.json").read_bytes())["experiment"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # what is wrong with it is said when it is used
+        if isinstance(experiment, dict) and isinstance(experiment.get("model"), dict):
+            return experiment
+    return {}
+
+
+def _leaves(value: object, key: str) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for name, child in value.items():
+            yield from _leaves(child, f"{key}.{name}")
+    else:
+        yield key
 
 
 def _lines(

@@ -89,6 +89,10 @@ class ReportConfig(Section):
     """Molecules drawn for each task, worst first."""
 
 
+INHERITED = ("features", "model.encoder", "model.trunk", "model.pooling")
+"""Sections that a fine-tuned experiment takes from the checkpoint where it does not write them."""
+
+
 class FinetuneConfig(Section):
     """Start from the encoders and trunk of a checkpoint; heads are new.
 

@@ -10,6 +10,7 @@ import pytest
 from graphium.cli.check import describe
 from graphium.cli.main import main
 from graphium.config.load import load_config
+from graphium.config.training import INHERITED
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "expts" / "demo.yaml"
@@ -47,6 +48,44 @@ def test_origins_stand_in_one_column():
     lines = [str(line) for line in describe(load_config(DEMO))]
     columns = {line.rindex("  default") for line in lines if len(line) < 90 and "default" in line}
     assert len(columns) == 1
+
+
+def test_sections_of_a_checkpoint_are_shown_as_its_own(tmp_path):
+    options = ["model.trunk={kind: gcn, residual: false}", "features.atoms=[degree-float]"]
+    trained = load_config(DEMO, options)
+    folder = tmp_path / "checkpoints" / "best"
+    folder.mkdir(parents=True)
+    record = {"experiment": trained.experiment.model_dump(mode="json")}
+    (folder / "model.json").write_text(json.dumps(record))
+    start = f"finetune.checkpoint={tmp_path}"
+    base = tmp_path / "base.yaml"
+    base.write_text(
+        "name: x\ndatasets: {d: {table: t.csv}}\ntasks: {t: {dataset: d, labels: [y], loss: mae}}\n"
+    )
+
+    def lines(*overrides):
+        found = (str(line) for line in describe(load_config(base, overrides)))
+        return {line.split(":")[0].strip(): line.split() for line in found}
+
+    inherited = lines(start)
+    assert inherited["residual"] == ["residual:", "false", "finetune.checkpoint"]
+    assert inherited["atoms"] == ["atoms:", "[degree-float]", "finetune.checkpoint"]
+    assert inherited["seed"][-1] == "default"
+    assert "learn_epsilon" not in inherited  # an option of another kind
+
+    written = lines(start, "model.trunk.width=8")
+    assert written["residual"] == ["residual:", "true", "default"]
+    assert written["atoms"][-1] == "finetune.checkpoint"
+
+    unknown = lines("finetune.checkpoint=nowhere")
+    expected = ["(from", "finetune.checkpoint)", "finetune.checkpoint"]
+    assert unknown["trunk"][1:] == unknown["features"][1:] == expected
+
+
+def test_check_knows_what_training_takes_from_a_checkpoint():
+    from graphium.training import finetune
+
+    assert finetune.INHERITED == INHERITED
 
 
 def test_mistakes_go_to_stderr_and_exit_with_2(capsys):
