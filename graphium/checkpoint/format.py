@@ -7,9 +7,9 @@
     MANIFEST.json          format version, and size and SHA-256 of each file
 
 The training files may be absent. They hold Lightning's own checkpoint without the weights:
-``optimizer_states``, ``lr_schedulers``, ``loops`` (where the loop and the loader stand), ``callbacks``
-(best validation loss, patience, time spent) and ``train_meter`` (losses of the epoch so far). No
-random state is among them: every draw is a function of seed, epoch and position
+``optimizer_states``, ``lr_schedulers``, ``loops`` (where the loop and the loader stand),
+``callbacks`` (best validation loss, patience, time spent) and ``train_meter`` (losses of the epoch
+so far). No random state is among them: every draw is a function of seed, epoch and position
 (``training/randomness.py``). Nothing here can run code when it is read.
 
 A run keeps two, as links to ``checkpoints/step-N``: ``last``, and ``best`` by validation loss.
