@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphium.config.data import DatasetConfig, Level
+from graphium.config.suggest import did_you_mean
 from graphium.config.tasks import TaskConfig, TaskSpec
 from graphium.errors import DataError
-from graphium.labels.table import did_you_mean, shorten
+from graphium.labels.table import shorten
 from graphium.store.read import LabelColumn, LabelTable, Store
 
 _PREDICTION_COLUMNS: Mapping[Level, tuple[str, ...]] = {

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from graphium.config.mistakes import did_you_mean, show
+from graphium.config.mistakes import show
 from graphium.config.options import ROOT, Spot
+from graphium.config.suggest import did_you_mean
 from graphium.config.yaml_nodes import (
     COMMAND_LINE,
     Mistake,

@@ -1,6 +1,5 @@
 """What is wrong with an experiment, in the user's words: where, which option, what was found."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -8,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic_core import ErrorDetails
 
 from graphium.config.options import ROOT, Spot, option_names
+from graphium.config.suggest import did_you_mean as did_you_mean
 from graphium.config.yaml_nodes import COMMAND_LINE, Mistake, YamlNode
 from graphium.errors import ConfigError, FieldError, GroupedFieldError
 
@@ -43,14 +43,6 @@ def config_error(mistakes: Iterable[Mistake], where: str = "experiment") -> Conf
     count = f"{len(ordered)} mistakes" if len(ordered) > 1 else "1 mistake"
     lines = "".join(f"\n  {mistake}" for mistake in ordered)
     return ConfigError(f"{count} in the {where}:{lines}")
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?``, or nothing when no choice is near."""
-    choices = list(choices)
-    swapped = [choice for choice in choices if sorted(choice) == sorted(word)]
-    near = swapped or difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def show(node: YamlNode, limit: int = 60) -> str:
@@ -157,7 +149,7 @@ def _unknown_option(tree: YamlNode, path: Path) -> str:
             return f"unknown option of kind '{kind_name}'; it belongs to kind '{its_kind}'"
     elsewhere = [name for name in option_names() if name.rpartition(".")[2] == key]
     if elsewhere:
-        return f"unknown option here; did you mean '{elsewhere[0]}'?"
+        return f"unknown option here (did you mean '{elsewhere[0]}'?)"
     return f"unknown option; there is {', '.join(section.model_fields)}"
 
 

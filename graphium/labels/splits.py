@@ -25,9 +25,9 @@ from graphium.config.data import (
     ScaffoldSplitConfig,
     SplitConfig,
 )
+from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
 from graphium.labels.seeded_hash import seeded_hash
-from graphium.labels.table import did_you_mean
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 """Names of the parts by their number; a higher number is held out more."""

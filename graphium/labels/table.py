@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from graphium.config.suggest import did_you_mean as did_you_mean
 from graphium.errors import DataError
 
 SMILES_NAMES = (
@@ -137,13 +138,6 @@ def require_columns(found: Sequence[str], wanted: Sequence[str], what: str) -> N
                 f"There is no column '{name}' for {what}{did_you_mean(name, found)}; "
                 f"the columns are {shorten(found)}."
             )
-
-
-def did_you_mean(name: str, options: Sequence[str]) -> str:
-    """Return a hint like ``" (did you mean 'expt'?)"``, or nothing when no option is similar."""
-    by_lower = {option.lower(): option for option in reversed(options)}
-    close = get_close_matches(name.lower(), list(by_lower), n=1)
-    return f" (did you mean '{by_lower[close[0]]}'?)" if close else ""
 
 
 def shorten(names: Sequence[str], limit: int = 12) -> str:

@@ -14,9 +14,10 @@ import zarr
 from numpy.typing import NDArray
 
 from graphium.config.data import Level
+from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError, StoreError
 from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
-from graphium.labels.table import did_you_mean, shorten
+from graphium.labels.table import shorten
 from graphium.store.arrays import array_sha256, read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
 from graphium.store.manifest import check_file, read_manifest

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from graphium.config.data import DatasetConfig
+from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
 from graphium.graphs.properties import FEATURIZER_VERSION
-from graphium.labels.table import Table, did_you_mean, open_table, table_from_arrow
+from graphium.labels.table import Table, open_table, table_from_arrow
 from graphium.store.files import file_sha256, json_sha256
 from graphium.store.layout import FORMAT_VERSION
 

@@ -94,14 +94,14 @@ def test_mistakes_go_to_stderr_and_exit_with_2(capsys):
     assert err == (
         "error: 2 mistakes in the experiment:\n"
         "  command line  batch.size: should be greater than 0, got 0\n"
-        "  command line  trainer.max_epoch: unknown option; did you mean 'max_epochs'?\n"
+        "  command line  trainer.max_epoch: unknown option (did you mean 'max_epochs'?)\n"
     )
 
 
 def test_a_missing_file_exits_with_2_and_suggests_one(capsys):
     code, _, err = run(capsys, "check", "expts/dem.yaml")
     assert code == 2
-    assert "there is no file 'expts/dem.yaml'; did you mean 'demo.yaml'?" in err
+    assert "there is no file 'expts/dem.yaml' (did you mean 'demo.yaml'?)" in err
 
 
 def test_without_an_experiment_it_says_what_to_give(capsys):

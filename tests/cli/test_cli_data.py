@@ -130,7 +130,7 @@ def test_the_folder_of_all_stores_is_verified_store_by_store(run, table, tmp_pat
         (
             ["prepare", "TABLE", "smile=structure"],
             2,
-            "smile: unknown option; did you mean 'smiles'",
+            "smile: unknown option .did you mean 'smiles'",
         ),
         (["prepare", "TABLE", "smiles=no"], 3, "no column 'no' for the SMILES column"),
         (["prepare", "TABLE", "computed=[gas"], 2, "computed: not YAML at column 5"),

