@@ -101,8 +101,8 @@ class Store:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The whole manifest; fields in ``store/records.py``."""
-        return self._manifest.model_dump(mode="json")
+        """The whole manifest (fields in ``store/records.py``) and ``content``, the digest."""
+        return {**self._manifest.model_dump(mode="json"), "content": self._manifest.content}
 
     @property
     def record(self) -> Manifest:

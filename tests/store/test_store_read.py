@@ -274,3 +274,10 @@ def test_bundled_tables_are_prepared_whole(tmp_path):
     assert store.num_molecules == store.num_rows == 1_282
     assert sorted(set(store.text("split"))) == ["test", "train"]
     assert "SOL" in [column.name for column in store.columns]
+
+
+def test_the_manifest_says_the_digest_of_the_content(store_dir):
+    store = open_store(store_dir)
+
+    assert store.manifest["content"] == store.record.content
+    assert len(store.manifest["content"]) == 64
