@@ -14,6 +14,9 @@ Level = Literal["graph", "node", "edge"]
 Part = Literal["train", "val", "test"]
 """One side of a split."""
 
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+"""Names of the parts by their number; a higher number is held out more."""
+
 ComputedLabel = Literal["gasteiger_charge", "mmff_bond_length"]
 """Labels that RDKit computes while a store is prepared.
 

@@ -17,10 +17,10 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.config.data import PARTS as PARTS
 from graphium.config.data import (
     ColumnSplitConfig,
     FileSplitConfig,
-    Part,
     RandomSplitConfig,
     ScaffoldSplitConfig,
     SplitConfig,
@@ -29,8 +29,6 @@ from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
 from graphium.labels.seeded_hash import seeded_hash
 
-PARTS: tuple[Part, ...] = ("train", "val", "test")
-"""Names of the parts by their number; a higher number is held out more."""
 UNUSED = 255
 """Number of the part that is none."""
 
