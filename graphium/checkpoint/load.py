@@ -13,7 +13,7 @@ from graphium.checkpoint.format import FORMAT_VERSION, MANIFEST, FileName, Model
 from graphium.checkpoint.manifest import Manifest, read_manifest, read_verified
 from graphium.checkpoint.migrate import migrate
 from graphium.checkpoint.tree import unflatten
-from graphium.config.mistakes import did_you_mean
+from graphium.config.suggest import did_you_mean
 from graphium.errors import CheckpointError
 from graphium.graphs.properties import FEATURIZER_VERSION
 
