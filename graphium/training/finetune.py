@@ -7,11 +7,9 @@ from typing import Any
 from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_model
 from graphium.config.base import Section
 from graphium.config.experiment import Experiment
+from graphium.config.training import INHERITED
 from graphium.errors import CheckpointError
 from graphium.nn.network import Network
-
-INHERITED = ("features", "model.encoder", "model.trunk", "model.pooling")
-"""Sections that a fine-tuned experiment takes from the checkpoint where it does not write them."""
 
 
 def inherit(experiment: Experiment, origins: Mapping[str, str]) -> Experiment:

