@@ -10,7 +10,7 @@ from graphium.batching.coverage import describe_tasks
 from graphium.batching.division import Division
 from graphium.batching.join import Join, JoinedLabels
 from graphium.batching.report import DatasetReport, MixReport, Move
-from graphium.config.data import Part
+from graphium.config.data import Part, RandomSplitConfig, ScaffoldSplitConfig
 from graphium.labels.splits import PARTS, UNUSED
 from graphium.store.layout import REJECTS
 
@@ -66,8 +66,29 @@ def summarize(
             )
             for name, report in tasks.items()
         },
-        warnings=[f"{p} has no molecules" for p in empty] + warnings,
+        warnings=[
+            *(f"{p} has no molecules" for p in empty),
+            *(line for i, one in enumerate(datasets) for line in _far_from_asked(one, division, i)),
+            *warnings,
+        ],
     )
+
+
+def _far_from_asked(dataset: Dataset, division: Division, index: int) -> list[str]:
+    """Return a warning for each part whose share is far from what the split was asked for.
+
+    Groups are never divided, so a small table with few scaffolds may be dealt very unevenly.
+    """
+    split = dataset.config.split
+    if not isinstance(split, RandomSplitConfig | ScaffoldSplitConfig):
+        return []
+    own = division.own[division.starts[index] : division.starts[index + 1]]
+    return [
+        f"dataset '{dataset.name}': {name} has {share:.0%} of the molecules, {asked:.0%} was "
+        f"asked: groups of the {split.kind} split are never divided"
+        for i, (name, asked) in enumerate(zip(PARTS, split.fractions, strict=True))
+        if len(own) and abs((share := float((own == i).mean())) - asked) > asked / 2
+    ]
 
 
 def _count_parts(part: NDArray[np.uint8]) -> dict[Part, int]:
