@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from graphium.batching.mix import open_mix
-from graphium.config.data import RandomSplitConfig
 from graphium.config.experiment import Experiment
 from graphium.errors import DataError, StoreError
 from graphium.store.prepare import prepare_experiment, store_path
@@ -381,25 +380,6 @@ def test_a_scaffold_split_keeps_each_scaffold_in_one_part(tmp_path):
     parts_of_ring = [{part[tail + ring] for tail in ("C", "CC", "CCC", "O", "N")} for ring in rings]
     assert [len(parts) for parts in parts_of_ring] == [1] * 6
     assert set(part.values()) == {0, 1, 2}
-
-
-def test_shares_far_from_those_asked_for_are_a_warning(tmp_path):
-    rows = "".join(f"{'C' * n}c1ccccc1,{n}\n" for n in range(18)) + "C1CCCCC1,1\nc1ccncc1,2\n"
-    (tmp_path / "main.csv").write_text("smiles,y\n" + rows)
-    (tmp_path / "other.csv").write_text("smiles,z,part\nCC,1,train\n")
-    split = {"kind": "scaffold", "fractions": [0.5, 0.25, 0.25]}
-    options = experiment(
-        tmp_path, {"y": {**TASKS["y"], "labels": ["y"]}}, split=split, categories={}
-    )
-    prepare_experiment(options, tmp_path / "root", workers=1)
-    warnings = open_mix(options, tmp_path / "root").report.warnings
-    assert any("train has 90% of the molecules, 50% was asked" in line for line in warnings)
-
-    even = options.datasets["main"].model_copy(update={"split": RandomSplitConfig()})
-    dealt = options.model_copy(update={"datasets": {**options.datasets, "main": even}})
-    assert not any(
-        "was asked" in line for line in open_mix(dealt, tmp_path / "root").report.warnings
-    )
 
 
 def test_a_scaffold_split_without_prepared_scaffolds_says_what_to_run(prepared):
