@@ -48,6 +48,9 @@ def collate(
         molecule=torch.from_numpy(np.repeat(np.arange(len(molecules)), num_atoms)),
         num_molecules=len(molecules),
         encodings={name: torch.from_numpy(e[atoms]) for name, e in graphs.encodings.items()},
+        bond_encodings={
+            name: torch.from_numpy(e[bonds]) for name, e in graphs.bond_encodings.items()
+        },
         keys=torch.from_numpy(molecules.copy()),
         labels={
             name: _labels(task, molecules, *pieces[task.spec.level]) for name, task in tasks.items()

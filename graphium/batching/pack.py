@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphium.config.features import FeaturesConfig
-from graphium.graphs.encodings import laplacian, random_walk
+from graphium.graphs.encodings.laplacian import laplacian
+from graphium.graphs.encodings.random_walk import random_walk
 from graphium.graphs.features import atom_features, bond_features
 from graphium.graphs.mol_block import MolBlock
 
@@ -31,6 +32,8 @@ class PackedGraphs:
     """[W, D] features of each distinct bond."""
     encodings: dict[str, NDArray[np.float32]]
     """[N, K] positional encodings of atoms by name."""
+    bond_encodings: dict[str, NDArray[np.float32]]
+    """[B, K] values of single bonds by name: what no table of distinct bonds can hold."""
 
     @property
     def num_molecules(self) -> int:
@@ -49,6 +52,7 @@ def pack_block(block: MolBlock, features: FeaturesConfig) -> PackedGraphs:
         atom_table=atom_features(block.atom_table, features.atoms),
         bond_table=bond_features(block.bond_table, features.bonds),
         encodings=_encodings(block, features),
+        bond_encodings={},
     )
 
 

@@ -58,6 +58,9 @@ class MolBatch:
     encodings: Mapping[str, Float[Tensor, "N K"]]
     """Positional encodings of atoms by name (``random_walk``, ``laplacian_vectors``,
     ``laplacian_values``)."""
+    bond_encodings: Mapping[str, Float[Tensor, "B K"]]
+    """Values of single bonds by name, the same whichever way a bond is written: positional
+    encodings and lengths, which no table of distinct bonds can hold."""
     keys: Int[Tensor, " G"]
     """Position of each molecule in the mix (or in the list that is predicted)."""
     labels: Mapping[str, TaskLabels]
@@ -91,6 +94,7 @@ class MolBatch:
             bond_index=move(self.bond_index),
             molecule=move(self.molecule),
             encodings={name: move(value) for name, value in self.encodings.items()},
+            bond_encodings={name: move(value) for name, value in self.bond_encodings.items()},
             keys=move(self.keys),
             labels={name: value.to(device) for name, value in self.labels.items()},
         )
@@ -99,7 +103,8 @@ class MolBatch:
         """Return the batch for a PyTorch Geometric model.
 
         It has ``x`` [N, F], ``edge_index`` [2, E], ``edge_attr`` [E, D], ``batch``, ``ptr``, each
-        encoding by its name, and the labels as ``y_<task>`` [R, L] with their ``rows_<task>`` [R].
+        encoding of atoms by its name [N, K] and of bonds as ``edge_<name>`` [E, K], and the labels
+        as ``y_<task>`` [R, L] with their ``rows_<task>`` [R].
         """
         from torch_geometric.data import Batch  # takes seconds to import, and few need it
 
@@ -112,22 +117,28 @@ class MolBatch:
             batch=self.molecule,
             ptr=torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]),
             **self.encodings,
+            **{f"edge_{name}": torch.cat([e, e]) for name, e in self.bond_encodings.items()},
             **{f"y_{name}": task.values for name, task in self.labels.items()},
             **{f"rows_{name}": task.rows for name, task in self.labels.items()},
         )
 
     @staticmethod
-    def from_pyg(data: "Data", encodings: Sequence[str] = ()) -> "MolBatch":
+    def from_pyg(
+        data: "Data", encodings: Sequence[str] = (), bond_encodings: Sequence[str] = ()
+    ) -> "MolBatch":
         """Take the molecules of a PyTorch Geometric ``Data`` or ``Batch``, without labels.
 
         Args:
             data: Has ``x``, ``edge_index`` and ``edge_attr``, both directions of every bond with
                 equal features, and ``batch`` where it holds several molecules.
             encodings: Names of attributes [N, K] to keep as positional encodings.
+            bond_encodings: Names of attributes ``edge_<name>`` [E, K], equal in both directions, to
+                keep as encodings of bonds.
 
         Raises:
             DataError: The directed edges are not pairs of two directions of one bond.
         """
+        of_edges = {name: data[f"edge_{name}"] for name in bond_encodings}
         index = data.edge_index
         source, target = index
         forward, back = (source < target).nonzero()[:, 0], (source > target).nonzero()[:, 0]
@@ -136,7 +147,7 @@ class MolBatch:
         if not (
             2 * len(forward) == index.shape[1] == 2 * len(back)
             and torch.equal(index[:, forward], index[:, back].flip(0))
-            and torch.equal(data.edge_attr[forward], data.edge_attr[back])
+            and all(torch.equal(e[forward], e[back]) for e in (data.edge_attr, *of_edges.values()))
         ):
             raise DataError(
                 "edge_index must hold both directions of every bond once, with equal edge_attr, "
@@ -153,6 +164,7 @@ class MolBatch:
             molecule=molecule,
             num_molecules=num_molecules,
             encodings={name: data[name] for name in encodings},
+            bond_encodings={name: values[forward] for name, values in of_edges.items()},
             keys=torch.arange(num_molecules, device=data.x.device),
             labels={},
             label_totals={},

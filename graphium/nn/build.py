@@ -15,11 +15,13 @@ from torch import nn
 from graphium.config.features import FeaturesConfig
 from graphium.config.model import EncoderConfig, GcnConfig, GineConfig, ModelConfig
 from graphium.config.tasks import TaskSpec
+from graphium.graphs.encodings.widths import bond_encoding_widths
 from graphium.graphs.features import atom_width, bond_width
 from graphium.nn.encoders.atoms import AtomEncoder
 from graphium.nn.encoders.bonds import BondEncoder
 from graphium.nn.encoders.laplacian import LaplacianEncoder
 from graphium.nn.encoders.random_walk import RandomWalkEncoder
+from graphium.nn.encoders.values import BondValuesEncoder
 from graphium.nn.heads import build_head, head_input_width
 from graphium.nn.layers.gcn import GcnLayer
 from graphium.nn.layers.gine import GineLayer
@@ -122,7 +124,17 @@ def build_encoders(model: ModelConfig, features: FeaturesConfig) -> Encoders:
     )
     if not reads_bonds(model.trunk):
         return Encoders(atoms, None)
-    return Encoders(atoms, BondEncoder(bond_width(features.bonds), config.width, config.bond_width))
+    bonds = BondEncoder(
+        bond_width(features.bonds),
+        {
+            name: BondValuesEncoder(name, columns, config.width, config.positional_width)
+            for name, columns in bond_encoding_widths(features).items()
+        },
+        positional_width=config.positional_width,
+        hidden=config.width,
+        width=config.bond_width,
+    )
+    return Encoders(atoms, bonds)
 
 
 def _build_block(trunk: GcnConfig | GineConfig, encoder: EncoderConfig) -> TrunkBlock:

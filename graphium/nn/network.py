@@ -32,9 +32,9 @@ class Encoders(nn.Module):
 
     def forward(self, batch: MolBatch) -> tuple[Float[Tensor, "N C"], Bonds]:
         """Return the channels of atoms, and the directed bonds."""
-        table = None if self.bonds is None else self.bonds(batch)
-        code = torch.cat([batch.bond_code, batch.bond_code])  # there and back
-        return self.atoms(batch), Bonds(batch.bond_index, code, table)
+        table, code = (None, batch.bond_code) if self.bonds is None else self.bonds(batch)
+        both_ways = torch.cat([code, code])  # [E]
+        return self.atoms(batch), Bonds(batch.bond_index, both_ways, table)
 
 
 class Network(nn.Module):
@@ -99,6 +99,9 @@ class Network(nn.Module):
             atom_table=batch.atom_table.to(dtype),
             bond_table=batch.bond_table.to(dtype),
             encodings={name: values.to(dtype) for name, values in batch.encodings.items()},
+            bond_encodings={
+                name: values.to(dtype) for name, values in batch.bond_encodings.items()
+            },
         )
 
 

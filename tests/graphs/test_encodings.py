@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphium.graphs.encodings import laplacian, random_walk
+from graphium.graphs.encodings.laplacian import laplacian
+from graphium.graphs.encodings.random_walk import random_walk
 
 STEPS = 7
 K = 5
@@ -138,6 +139,6 @@ def test_more_components_than_one_stack_holds_change_nothing(monkeypatch):
     chains = [(4, [(0, 1), (1, 2), (2, 3)])] * 50 + [(3, [(0, 1), (0, 2)])] * 20
     whole = random_walk(*flat(chains), 5)
 
-    monkeypatch.setattr("graphium.graphs.encodings.BLOCK_ELEMENTS", 100)
+    monkeypatch.setattr("graphium.graphs.encodings.stacks.BLOCK_ELEMENTS", 100)
 
     np.testing.assert_array_equal(random_walk(*flat(chains), 5), whole)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,11 +15,13 @@ from graphium.testing.toy import toy_mix
 @pytest.fixture(scope="module")
 def batch():
     mix = toy_mix()
-    return collate(mix.graphs, mix.tasks, np.array([4, 19, 0, 30]), {})
+    ends = mix.graphs.bond_ends.astype(np.float32)
+    graphs = replace(mix.graphs, bond_encodings={"sum": ends.sum(1, keepdims=True)})
+    return collate(graphs, mix.tasks, np.array([4, 19, 0, 30]), {})
 
 
-def edges(pyg):
-    return sorted(torch.cat([pyg.edge_index.T.float(), pyg.edge_attr], dim=1).tolist())
+def edges(pyg, *values):
+    return sorted(torch.cat([pyg.edge_index.T.float(), pyg.edge_attr, *values], dim=1).tolist())
 
 
 def test_a_torch_geometric_layer_runs_on_a_converted_batch(batch):
@@ -36,13 +40,30 @@ def test_a_torch_geometric_layer_runs_on_a_converted_batch(batch):
 def test_a_batch_survives_the_way_to_torch_geometric_and_back(batch):
     pyg = batch.to_pyg()
 
-    back = MolBatch.from_pyg(pyg, encodings=["random_walk"])
+    back = MolBatch.from_pyg(pyg, encodings=["random_walk"], bond_encodings=["sum"])
 
     assert edges(back.to_pyg()) == edges(pyg)
     assert torch.equal(back.to_pyg().x, pyg.x)
     assert torch.equal(back.molecule, batch.molecule)
     assert torch.equal(back.encodings["random_walk"], batch.encodings["random_walk"])
     assert back.num_bonds == batch.num_bonds
+    again = back.to_pyg()
+    assert edges(again, again.edge_sum) == edges(pyg, pyg.edge_sum)
+
+
+def test_values_of_bonds_travel_with_their_bonds(batch):
+    pyg = batch.to_pyg()
+    first_atom = pyg.ptr[pyg.batch[pyg.edge_index]]
+
+    assert torch.equal(pyg.edge_sum[:, 0], (pyg.edge_index - first_atom).sum(0).float())
+
+
+def test_values_that_differ_between_the_directions_of_a_bond_are_refused(batch):
+    pyg = batch.to_pyg()
+    pyg.edge_sum[0] += 1
+
+    with pytest.raises(DataError, match="both directions of every bond"):
+        MolBatch.from_pyg(pyg, bond_encodings=["sum"])
 
 
 def test_edges_of_a_pyg_batch_may_come_in_any_order(batch):
@@ -91,6 +112,7 @@ def test_moving_a_batch_moves_every_tensor(batch):
 
     tensors = [moved.atom_table, moved.atom_code, moved.bond_table, moved.bond_code]
     tensors += [moved.bond_index, moved.molecule, moved.keys, *moved.encodings.values()]
+    tensors += moved.bond_encodings.values()
     for labels in moved.labels.values():
         tensors += [labels.rows, labels.values, labels.weights]
     assert {tensor.device.type for tensor in tensors} == {"meta"}

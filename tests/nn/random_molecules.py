@@ -9,7 +9,8 @@ from torch import Tensor
 from graphium.config.features import FeaturesConfig
 from graphium.config.model import ModelConfig
 from graphium.config.tasks import TaskSpec
-from graphium.graphs.encodings import laplacian, random_walk
+from graphium.graphs.encodings.laplacian import laplacian
+from graphium.graphs.encodings.random_walk import random_walk
 from graphium.graphs.features import atom_width, bond_width
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.build import build_network
@@ -94,6 +95,7 @@ def to_batch(molecules: list[Molecule]) -> MolBatch:
             name: joined([m.encodings[name] for m in molecules], table(0, width))
             for name, width in widths.items()
         },
+        bond_encodings={},
         keys=torch.arange(len(molecules)),
         labels={},
         label_totals={},

@@ -7,8 +7,10 @@ from random_molecules import random_molecules, to_batch
 from torch.nn import functional as F
 
 from graphium.nn.encoders.atoms import AtomEncoder
+from graphium.nn.encoders.bonds import BondEncoder
 from graphium.nn.encoders.laplacian import LaplacianEncoder
 from graphium.nn.encoders.random_walk import RandomWalkEncoder
+from graphium.nn.encoders.values import BondValuesEncoder
 
 
 def laplacian_encoder():
@@ -43,6 +45,41 @@ def test_the_atom_encoder_is_an_mlp_on_features_beside_positional_encodings():
     hidden = F.gelu(encoder.norm(F.linear(features, weight, encoder.table_linear.bias)))
 
     torch.testing.assert_close(encoder(batch), encoder.out_linear(hidden))
+
+
+def bond_encoder(batch, positional):
+    return BondEncoder(
+        batch.bond_table.shape[1], positional, positional_width=6, hidden=16, width=10
+    ).double()
+
+
+def test_bonds_without_values_of_their_own_are_encoded_once_for_each_kind_of_bond():
+    batch = to_batch(random_molecules(5))
+    encoder = bond_encoder(batch, {})
+
+    table, code = encoder(batch)
+
+    torch.testing.assert_close(table, encoder.mlp(batch.bond_table))
+    assert torch.equal(code, batch.bond_code)
+
+
+def test_the_bond_encoder_is_an_mlp_on_features_beside_values_of_single_bonds():
+    batch = to_batch(random_molecules(5))
+    lengths = torch.rand(batch.num_bonds, 2, dtype=torch.float64) * 100
+    batch = replace(batch, bond_encodings={"length": lengths})
+    torch.manual_seed(0)
+    positional = BondValuesEncoder("length", 2, 8, 6).double()
+    encoder = bond_encoder(batch, {"length": positional})
+    first, activation, _, last = encoder.mlp.layers
+
+    table, code = encoder(batch)
+
+    features = torch.cat([batch.bond_table[batch.bond_code], positional(batch)], dim=1)
+    weight = torch.cat([first.weight, encoder.positional_linear.weight], dim=1)
+    torch.testing.assert_close(
+        table[code], last(activation(F.linear(features, weight, first.bias)))
+    )
+    torch.testing.assert_close(positional(batch), positional.mlp(lengths.asinh()))
 
 
 def test_the_laplacian_encoder_sums_phi_of_both_signs_over_pairs():

@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Bonds:
-    """E directed bonds; W distinct ones."""
+    """E directed bonds; W distinct ones (or all B, where single bonds have values of their own)."""
 
     index: Int[Tensor, "2 E"]
     """Source and target atom."""
