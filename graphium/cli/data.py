@@ -155,19 +155,28 @@ def _describe_source(store: "Store") -> str:
 
 def _describe_columns(store: "Store") -> str:
     lines = ["labels (molecules with one, values, share of molecules)"]
-    width = max((len(column.name) for column in store.columns), default=0)
-    for column in store.columns:
-        coverage = store.record.coverage[column.name]
+    plan = store.record.plan
+    shown = [
+        (one.name, one.name, "text" if one.is_text else one.level, one.unit) for one in plan.columns
+    ]
+    shown += [
+        (family.kind, f"{family.kind}.* ({len(family.columns)})", "graph", None)
+        for family in plan.families
+    ]
+    width = max((len(title) for _, title, _, _ in shown), default=0)
+    for name, title, kind, unit in shown:
+        coverage = store.record.coverage[name]
         share = coverage.molecules / store.num_molecules
-        kind = "text" if column.kind == "text" else column.level
-        unit = f"  {column.unit}" if column.unit else ""
         lines.append(
-            f"  {column.name:<{width}}  {kind:<5}  {coverage.molecules:>10,}  "
-            f"{coverage.labels:>12,}  {share:>6.1%}{unit}"
+            f"  {title:<{width}}  {kind:<5}  {coverage.molecules:>10,}  "
+            f"{coverage.labels:>12,}  {share:>6.1%}" + (f"  {unit}" if unit else "")
         )
-    for name, reason in store.record.plan.skipped.items():
+        if coverage.missing:
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in coverage.missing.items())
+            lines.append(f"  {'':<{width}}  missing, whole or in part, of molecules: {reasons}")
+    for name, reason in plan.skipped.items():
         lines.append(f"  {name:<{width}}  not kept: {reason}")
-    for name, count in store.record.plan.infinite.items():
+    for name, count in plan.infinite.items():
         lines.append(f"  {name:<{width}}  {count:,} infinite values count as missing")
     return "\n".join(lines)
 

@@ -17,12 +17,19 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 """Names of the parts by their number; a higher number is held out more."""
 
-ComputedLabel = Literal["gasteiger_charge", "mmff_bond_length"]
-"""Labels that RDKit computes while a store is prepared.
+ComputedLabel = Literal[
+    "descriptors", "morgan_bits", "maccs_keys", "gasteiger_charge", "mmff_bond_length"
+]
+"""Labels that RDKit computes while a store is prepared; no table needs to hold any.
 
-``gasteiger_charge`` (node, elementary charges; non-finite ones are missing) and
-``mmff_bond_length`` (edge, angstrom; bonds between heavy atoms of one seeded, MMFF-relaxed
-conformer; a molecule that cannot be embedded has none).
+* ``descriptors`` (graph; ``descriptors.<name>``): RDKit's 2-D descriptors, each in its own unit;
+  what is not finite is missing, so are all of a molecule with more than 256 heavy atoms.
+  ``descriptors.log1p_Ipc`` stands for Ipc, which grows exponentially with the molecule.
+* ``morgan_bits`` (graph, 0 or 1; ``morgan_bits.0``, ...): bits of a Morgan fingerprint.
+* ``maccs_keys`` (graph, 0 or 1; ``maccs_keys.1`` to ``maccs_keys.166``): the public MACCS keys.
+* ``gasteiger_charge`` (node, elementary charges): non-finite ones are missing.
+* ``mmff_bond_length`` (edge, angstrom): bonds between heavy atoms of one seeded, MMFF-relaxed
+  conformer; a molecule that cannot be embedded has none.
 """
 
 
@@ -99,6 +106,15 @@ SplitConfig = Annotated[
 ]
 
 
+class FingerprintConfig(Section):
+    """The Morgan fingerprint behind ``morgan_bits`` (Rogers and Hahn 2010)."""
+
+    bits: int = Field(default=2048, ge=8, le=8192)
+    """Columns into which environments are hashed. In training, a molecule takes 4 bytes a bit."""
+    radius: int = Field(default=2, ge=0, le=6)
+    """Bonds that an environment reaches; 2 corresponds to ECFP4."""
+
+
 class DatasetConfig(Section):
     """One table of molecules and labels. Every numeric column is kept; tasks choose from them."""
 
@@ -115,7 +131,10 @@ class DatasetConfig(Section):
     levels: dict[str, Level] = {}
     """Level of columns whose cells are lists, where their lengths do not tell (node or edge)."""
     computed: list[ComputedLabel] = []
-    """Labels to compute with RDKit; they become columns of the store."""
+    """Labels to compute with RDKit; they become columns of the store. A task chooses them by name
+    or pattern: ``labels: [descriptors.*]``."""
+    fingerprint: FingerprintConfig | None = None
+    """Size and radius of ``morgan_bits``, where they are not 2,048 bits of radius 2."""
     split: SplitConfig = RandomSplitConfig()
     """How the molecules are divided."""
 
@@ -134,6 +153,17 @@ class DatasetConfig(Section):
         ]
         if errors:
             raise GroupedFieldError(errors)
+        return self
+
+    @model_validator(mode="after")
+    def _computed_labels_fit(self) -> "DatasetConfig":
+        repeated = sorted({kind for kind in self.computed if self.computed.count(kind) > 1})
+        if repeated:
+            raise FieldError(("computed",), f"{_quoted(repeated)} is listed more than once")
+        if self.fingerprint is not None and "morgan_bits" not in self.computed:
+            raise FieldError(
+                ("fingerprint",), "it describes 'morgan_bits', which `computed` does not list"
+            )
         return self
 
 

@@ -81,7 +81,12 @@ ARRAYS = {
     "node_labels": ArrayInfo("N of those, L", "float32", "labels of their atoms; NaN is missing"),
     "edge_rows": ArrayInfo("R", "uint", "molecules with a label of a bond, increasing"),
     "edge_labels": ArrayInfo("B of those, L", "float32", "labels of their bonds; NaN is missing"),
+    "descriptors": ArrayInfo("G, L", "float32", "computed descriptors; NaN is missing"),
+    "morgan_bits": ArrayInfo("G, L / 8", "uint8", "computed bits, the first in the lowest place"),
+    "maccs_keys": ArrayInfo("G, 21", "uint8", "computed MACCS keys 1 to 166, stored likewise"),
     "text_code": ArrayInfo("G, T", "uint", "1 + position among the strings of the column; 0 none"),
 }
 """The arrays of a segment. ``*_labels`` and ``text_code`` exist where the table has such columns;
-their attributes name the ``columns``, their ``units`` and the ``strings`` of text columns."""
+their attributes name the ``columns``, their ``units`` and the ``strings`` of text columns. Arrays
+of computed labels exist where they are asked for; their ``names`` are those of the columns after
+the dot (of bits, the first and the last)."""

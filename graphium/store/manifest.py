@@ -42,15 +42,26 @@ def build_manifest(
         bonds=sum(record.bonds for record in records),
         failures=dict(sorted(failures.items())),
         coverage={
-            column.name: Coverage(
-                molecules=sum(record.coverage[column.name].molecules for record in records),
-                labels=sum(record.coverage[column.name].labels for record in records),
+            name: _sum_coverage([record.coverage[name] for record in records])
+            for name in (
+                *(column.name for column in plan.columns),
+                *(family.kind for family in plan.families),
             )
-            for column in plan.columns
         },
         arrays={name: _manifest_array(name, records) for name in records[0].arrays},
     )
     return Manifest.model_validate(sign(manifest.model_dump(mode="json")))
+
+
+def _sum_coverage(parts: Sequence[Coverage]) -> Coverage:
+    missing: Counter[str] = Counter()
+    for part in parts:
+        missing.update(part.missing)
+    return Coverage(
+        molecules=sum(part.molecules for part in parts),
+        labels=sum(part.labels for part in parts),
+        missing=dict(sorted(missing.items())),
+    )
 
 
 def write_manifest(store: Path, manifest: Manifest, writer: str) -> None:

@@ -1,6 +1,5 @@
 """Decides what a store will hold before its first segment is written."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from graphium.config.data import ColumnSplitConfig, DatasetConfig, Level
+from graphium.config.data import ColumnSplitConfig, DatasetConfig, FingerprintConfig, Level
 from graphium.errors import DataError
 from graphium.labels.columns import ColumnScan, read_lists, scan_table
 from graphium.labels.table import Table, find_smiles_column, require_columns
 from graphium.store.layout import MAX_SEGMENT_ROWS, MIN_SEGMENT_ROWS, SEGMENTS_OF_SMALL_TABLES
 from graphium.store.pool import Job, WorkerPool
-from graphium.store.records import Plan, StoredColumn
+from graphium.store.records import Family, Plan, StoredColumn
 from graphium.store.source import Source, content_versions
 
 _SAMPLE_ROWS = 2_000
@@ -38,13 +37,14 @@ def make_plan(
     columns = [
         _stored_column(column, levels) for column in scan.columns if column.name not in skipped
     ]
+    computed, families, fingerprint = _computed(dataset, table)
     return Plan(
         source=source.name,
         source_sha256=source.sha256,
         smiles=smiles,
         rows=scan.rows,
         segment_rows=segment_rows or choose_segment_rows(scan.rows),
-        columns=(*columns, *_computed_columns(dataset, table)),
+        columns=(*columns, *computed),
         skipped=skipped,
         infinite={
             column.name: column.infinite
@@ -52,6 +52,8 @@ def make_plan(
             if column.infinite and column.name not in skipped
         },
         computed=tuple(dataset.computed),
+        families=tuple(families),
+        fingerprint=fingerprint,
         versions=content_versions(),
     )
 
@@ -98,18 +100,35 @@ def _stored_column(column: ColumnScan, levels: dict[str, Level]) -> StoredColumn
     return StoredColumn(name=column.name, level=level, kind=column.kind, note=column.note)
 
 
-def _computed_columns(dataset: DatasetConfig, table: Table) -> Iterator[StoredColumn]:
+def _computed(
+    dataset: DatasetConfig, table: Table
+) -> tuple[list[StoredColumn], list[Family], FingerprintConfig]:
+    """Return the computed labels that are columns, those that are families, and how."""
+    fingerprint = dataset.fingerprint or FingerprintConfig()
+    columns: list[StoredColumn] = []
+    families: list[Family] = []
     if not dataset.computed:
-        return
-    from graphium.molecules.computed import level_of, unit_of
+        return columns, families, fingerprint
+    from graphium.molecules.computed import column_suffixes, describe
 
     for kind in dataset.computed:
-        if kind in table.columns:
+        about = describe(kind)
+        if about.is_wide:
+            names = column_suffixes(kind, fingerprint)
+            shown = (names[0], names[-1]) if about.is_binary else names
+            families.append(Family(kind=kind, names=shown, is_binary=about.is_binary))
+            made = families[-1].columns
+        else:
+            unit = about.unit
+            columns.append(StoredColumn(name=kind, level=about.level, kind="computed", unit=unit))
+            made = [kind]
+        taken = [name for name in made if name in table.columns]
+        if taken:
             raise DataError(
-                f"{table.name} has a column '{kind}' already, so it cannot be computed as well; "
-                "rename the column, or remove it from the dataset's `computed`."
+                f"{table.name} has a column '{taken[0]}' already, so it cannot be computed as "
+                "well; rename the column, or remove it from the dataset's `computed`."
             )
-        yield StoredColumn(name=kind, level=level_of(kind), kind="computed", unit=unit_of(kind))
+    return columns, families, fingerprint
 
 
 @dataclass(slots=True)

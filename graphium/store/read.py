@@ -6,6 +6,7 @@ absent, short or has a wrong checksum stops the reading.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,9 @@ from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
 from graphium.labels.table import shorten
 from graphium.store.arrays import array_sha256, read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
+from graphium.store.families import family_values
 from graphium.store.manifest import check_file, read_manifest
-from graphium.store.records import Manifest, SegmentRecord
+from graphium.store.records import Family, Manifest, SegmentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,19 @@ class Store:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
-        self.columns = tuple(
-            LabelColumn(one.name, one.level, "text" if one.is_text else "number", one.unit)
-            for one in manifest.plan.columns
+        plan = manifest.plan
+        self.columns = (
+            *(
+                LabelColumn(one.name, one.level, "text" if one.is_text else "number", one.unit)
+                for one in plan.columns
+            ),
+            *(
+                LabelColumn(name, "graph", "number", None)
+                for family in plan.families
+                for name in family.columns
+            ),
         )
+        self._by_name = {column.name: column for column in self.columns}
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -147,14 +158,10 @@ class Store:
             DataError: If a column does not exist, holds text, or is of another level.
         """
         level = self._common_level(columns)
-        position = [
-            [one.name for one in self._manifest.plan.of_level(level)].index(name)
-            for name in columns
-        ]
         read = self._read_graph_labels if level == "graph" else self._read_list_labels(level)
         rows, values, first = [], [], 0
         for record in self._manifest.segments:
-            labelled, numbers = read(record, position)
+            labelled, numbers = read(record, columns)
             rows.append(labelled + first)
             values.append(numbers)
             first += record.molecules
@@ -206,10 +213,9 @@ class Store:
         skipped = self._manifest.plan.skipped
         if name in skipped:
             raise DataError(f"Column '{name}' of {self.path.name} cannot be used: {skipped[name]}.")
-        for column in self.columns:
-            if column.name == name:
-                return column
-        names = [column.name for column in self.columns]
+        if name in self._by_name:
+            return self._by_name[name]
+        names = list(self._by_name)
         raise DataError(
             f"{self.path.name} has no column '{name}'{did_you_mean(name, names)}; "
             f"its columns are {shorten(names)}."
@@ -237,20 +243,34 @@ class Store:
         return found[0].level
 
     def _read_graph_labels(
-        self, record: SegmentRecord, columns: Sequence[int]
+        self, record: SegmentRecord, columns: Sequence[str]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        values = self._read(record, "graph_labels")[:, columns]
+        values = np.empty((record.molecules, len(columns)), np.float32)
+        plan = self._manifest.plan
+        names = [one.name for one in plan.of_level("graph")]
+        _fill(values, columns, names, lambda at: self._read(record, "graph_labels")[:, at])
+        for family in plan.families:
+            read = partial(self._read_family, record, family)
+            _fill(values, columns, family.columns, read)
         rows = np.flatnonzero(~np.isnan(values).all(axis=1))
         return rows, values[rows]
 
+    def _read_family(
+        self, record: SegmentRecord, family: Family, positions: Sequence[int]
+    ) -> NDArray[np.float32]:
+        return family_values(self._read(record, family.kind), family, positions)
+
     def _read_list_labels(
         self, level: Level
-    ) -> Callable[[SegmentRecord, Sequence[int]], tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    ) -> Callable[[SegmentRecord, Sequence[str]], tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        names = [one.name for one in self._manifest.plan.of_level(level)]
+
         def read(
-            record: SegmentRecord, columns: Sequence[int]
+            record: SegmentRecord, columns: Sequence[str]
         ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             rows = self._read(record, f"{level}_rows").astype(np.int64)
-            values = self._read(record, f"{level}_labels")[:, columns]
+            position = [names.index(column) for column in columns]
+            values = self._read(record, f"{level}_labels")[:, position]
             sizes = self._read(record, "n_atoms" if level == "node" else "n_bonds")[rows]
             starts = offsets(sizes)
             known = offsets((~np.isnan(values)).any(axis=1))
@@ -258,6 +278,19 @@ class Store:
             return rows[kept], values[ragged_index(starts[kept], sizes[kept].astype(np.int64))]
 
         return read
+
+
+def _fill(
+    out: NDArray[np.float32],
+    columns: Sequence[str],
+    names: Sequence[str],
+    read: Callable[[Sequence[int]], NDArray[Any]],
+) -> None:
+    """Fill those of the wanted columns that one array holds."""
+    place = {name: position for position, name in enumerate(names)}
+    wanted = [position for position, column in enumerate(columns) if column in place]
+    if wanted:
+        out[:, wanted] = read([place[columns[position]] for position in wanted])
 
 
 def _read_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:

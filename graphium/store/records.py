@@ -1,11 +1,12 @@
 """The JSON beside the arrays: the plan of a store, the record of a segment, the manifest."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from graphium.config.base import Section
-from graphium.config.data import ComputedLabel, Level
+from graphium.config.data import ComputedLabel, FingerprintConfig, Level
 from graphium.store.files import json_sha256
 from graphium.store.layout import FORMAT_VERSION
 
@@ -28,6 +29,26 @@ class StoredColumn(Section):
     def is_text(self) -> bool:
         """Whether the values are strings."""
         return self.kind == "text"
+
+
+class Family(Section):
+    """Computed labels of molecules that fill an array of their own."""
+
+    kind: ComputedLabel
+    """Name of the array; its columns are ``<kind>.<name>``."""
+    names: tuple[str, ...]
+    """Names of the columns, in order; those of bits are written as their first and last number."""
+    is_binary: bool
+    """Whether labels are single bits, eight to a byte."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the full names of the columns, in order."""
+        names: Iterable[str] = self.names
+        if self.is_binary:
+            first, last = map(int, self.names)
+            names = map(str, range(first, last + 1))
+        return [f"{self.kind}.{name}" for name in names]
 
 
 class Plan(Section):
@@ -53,6 +74,10 @@ class Plan(Section):
     """Column -> infinite numbers, which count as missing."""
     computed: tuple[ComputedLabel, ...]
     """Labels that RDKit computes."""
+    families: tuple[Family, ...] = ()
+    """Those that fill an array of their own; the others are ``columns``."""
+    fingerprint: FingerprintConfig = FingerprintConfig()
+    """Size and radius of ``morgan_bits``."""
     versions: dict[str, str]
     """Versions that decide the content: featurizer and rdkit."""
 
@@ -94,6 +119,8 @@ class Coverage(Section):
     """Molecules with at least one."""
     labels: int
     """Known values: of molecules, atoms or bonds."""
+    missing: dict[str, int] = Field(default_factory=dict)
+    """Of computed labels: reason -> molecules of which one or all are missing."""
 
 
 class SegmentRecord(Section):
@@ -111,7 +138,7 @@ class SegmentRecord(Section):
     failures: dict[str, int]
     """Reason -> rows that became no molecule."""
     coverage: dict[str, Coverage]
-    """Labels by column."""
+    """Labels by column, or by family of computed labels."""
     featurizer_path: Literal["getters"] = "getters"
     """Which code read the properties; there is one so far."""
     versions: dict[str, str]

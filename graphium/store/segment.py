@@ -20,6 +20,7 @@ from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.files import canonical_json, create_once, sync_tree
 from graphium.store.layout import COMMITS, SEGMENTS
 from graphium.store.records import ArrayRecord, FileRecord, Plan, SegmentRecord
+from graphium.store.segment_computed import compute_segment
 from graphium.store.segment_labels import LabelArrays, check_lists, label_arrays
 
 CHUNK = 2_000
@@ -66,6 +67,29 @@ class _Rows:
         return [text for row in self.accepted if (text := self.smiles[row]) is not None]
 
 
+class _Progress:
+    """Reports each row once: where much is computed, as that is done, not as it is parsed."""
+
+    def __init__(self, rows: int, report: Callable[[int], None], *, is_slow: bool) -> None:
+        self._left, self._report, self._is_slow = rows, report, is_slow
+
+    def featurized(self, rows: int) -> None:
+        if not self._is_slow:
+            self._count(rows)
+
+    def computed(self, molecules: int) -> None:
+        self._count(molecules)
+
+    def finish(self) -> None:
+        """Report the rows that became no molecules."""
+        self._count(self._left)
+
+    def _count(self, rows: int) -> None:
+        self._left -= rows
+        if rows:
+            self._report(rows)
+
+
 def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]) -> bool:
     """Featurize the rows, write the segment and commit it.
 
@@ -77,9 +101,12 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     Returns:
         False if another process had committed the segment before; ours is removed then.
     """
-    featurized = _featurize(read_smiles(rows.column(job.plan.smiles).combine_chunks()), report)
-    featurized = _reject_lists(job, rows, featurized)
-    labels = label_arrays(job.plan, rows, featurized.accepted, featurized.accepted_smiles)
+    progress = _Progress(rows.num_rows, report, is_slow=bool(job.plan.computed))
+    smiles = read_smiles(rows.column(job.plan.smiles).combine_chunks())
+    featurized = _reject_lists(job, rows, _featurize(smiles, progress.featurized))
+    computed = compute_segment(job.plan, featurized.accepted_smiles, progress.computed)
+    progress.finish()
+    labels = label_arrays(job.plan, rows, featurized.accepted, computed)
     arrays = {**_row_arrays(featurized), **_graph_arrays(featurized), **labels.arrays}
     folder = job.store / job.folder
     write_arrays(folder, arrays, labels.attributes)

@@ -13,6 +13,7 @@ from graphium.errors import DataError
 from graphium.labels.columns import read_lists, read_numbers, read_text
 from graphium.store.arrays import narrow
 from graphium.store.records import Coverage, Plan, StoredColumn
+from graphium.store.segment_computed import ComputedArrays
 
 Cells = list[NDArray[np.float32] | None]
 """One array of labels for each molecule: as long as its atoms or bonds, or None."""
@@ -53,13 +54,13 @@ def check_lists(
 
 
 def label_arrays(
-    plan: Plan, rows: pa.Table, accepted: NDArray[np.int64], smiles: Sequence[str]
+    plan: Plan, rows: pa.Table, accepted: NDArray[np.int64], computed: ComputedArrays
 ) -> LabelArrays:
     """Return the arrays of all label columns for the accepted rows of a segment."""
-    out = LabelArrays({}, {}, {})
+    out = LabelArrays(dict(computed.arrays), dict(computed.attributes), dict(computed.coverage))
     _add_graph_labels(out, plan, rows, accepted)
     for level in ("node", "edge"):
-        _add_list_labels(out, plan, level, rows, accepted, smiles)
+        _add_list_labels(out, plan, level, rows, accepted, computed)
     _add_text(out, plan, rows, accepted)
     return out
 
@@ -88,16 +89,18 @@ def _add_list_labels(
     level: Level,
     rows: pa.Table,
     accepted: NDArray[np.int64],
-    smiles: Sequence[str],
+    computed: ComputedArrays,
 ) -> None:
     columns = plan.of_level(level)
     if not columns:
         return
-    cells = [_cells(plan, column, rows, accepted, smiles) for column in columns]
+    cells = [_cells(column, rows, accepted, computed) for column in columns]
     for column, lists in zip(columns, cells, strict=True):
         known = [int((~np.isnan(cell)).sum()) for cell in lists if cell is not None]
         out.coverage[column.name] = Coverage(
-            molecules=sum(count > 0 for count in known), labels=sum(known)
+            molecules=sum(count > 0 for count in known),
+            labels=sum(known),
+            missing=computed.missing.get(column.name, {}),
         )
     labelled = [k for k in range(len(accepted)) if any(_is_known(lists[k]) for lists in cells)]
     sizes = [max(len(cell) for lists in cells if (cell := lists[k]) is not None) for k in labelled]
@@ -115,22 +118,12 @@ def _add_list_labels(
 
 
 def _cells(
-    plan: Plan,
-    column: StoredColumn,
-    rows: pa.Table,
-    accepted: NDArray[np.int64],
-    smiles: Sequence[str],
+    column: StoredColumn, rows: pa.Table, accepted: NDArray[np.int64], computed: ComputedArrays
 ) -> Cells:
-    if column.kind == "list":
-        lists = _lists(rows, column.name)
-        cells = [lists[row] for row in accepted]
-    else:
-        # Only tables that ask for computed labels pay for the import.
-        from graphium.molecules.computed import compute_labels
-
-        kind = next(kind for kind in plan.computed if kind == column.name)
-        cells = compute_labels(kind, smiles)
-    return [None if cell is None else _finite(cell) for cell in cells]
+    if column.kind == "computed":
+        return list(computed.lists.get(column.name, []))
+    lists = _lists(rows, column.name)
+    return [None if (cell := lists[row]) is None else _finite(cell) for row in accepted]
 
 
 def _lists(rows: pa.Table, name: str) -> Cells:

@@ -62,6 +62,8 @@ def content_key(dataset: DatasetConfig, source: Source) -> str:
         "levels": dataset.levels,
         "computed": dataset.computed,
     }
+    if dataset.fingerprint is not None:
+        key["fingerprint"] = dataset.fingerprint.model_dump(mode="json")
     return json_sha256(key)[:16]
 
 

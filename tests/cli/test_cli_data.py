@@ -134,7 +134,11 @@ def test_the_folder_of_all_stores_is_verified_store_by_store(run, table, tmp_pat
         ),
         (["prepare", "TABLE", "smiles=no"], 3, "no column 'no' for the SMILES column"),
         (["prepare", "TABLE", "computed=[gas"], 2, "computed: not YAML at column 5"),
-        (["prepare", "TABLE", "computed=[gas]"], 2, "computed.0: should be 'gasteiger_charge' or"),
+        (
+            ["prepare", "TABLE", "computed=[gas]"],
+            2,
+            "computed.0: should be 'descriptors', 'morgan_bits'",
+        ),
         (["prepare", "TABLE", "smiles.x=1"], 2, "'smiles' holds one value, not options"),
         (["prepare", "TABLE", "split.kind=randm"], 2, "split.kind: should be .*'random'"),
         (["prepare", "TABLE", "structure"], 2, "'structure' is not of the form"),

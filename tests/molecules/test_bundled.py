@@ -54,7 +54,8 @@ def test_the_two_tables_and_the_parts_of_one_share_molecules(freesolv, solubilit
 
 
 def test_some_gasteiger_charges_are_missing_and_none_is_infinite(solubility):
-    charges = np.concatenate(compute_labels("gasteiger_charge", solubility["smiles"]))
+    found = compute_labels(["gasteiger_charge"], solubility["smiles"].tolist())
+    charges = np.concatenate(found["gasteiger_charge"].lists)
     assert 0 < np.isnan(charges).sum() < 100
     assert not np.isinf(charges).any()
 
@@ -65,7 +66,7 @@ def test_molecules_of_one_atom_have_an_empty_list_of_bonds_of_the_right_type(fre
     block = featurize_chunk(freesolv["smiles"][methane]).block
     assert block.bond_ends.shape == (0, 2)
     assert block.bond_ends.dtype == np.uint16
-    (lengths,) = compute_labels("mmff_bond_length", ["C"])
+    (lengths,) = compute_labels(["mmff_bond_length"], ["C"])["mmff_bond_length"].lists
     assert lengths.shape == (0,)
     assert lengths.dtype == np.float32
 
