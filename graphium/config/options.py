@@ -1,14 +1,13 @@
 """What the sections of an experiment allow, by dotted key."""
 
 import types
-import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from graphium.config.base import Section
+from graphium.config.base import NAMES_FILE, Section
 from graphium.config.experiment import Experiment
 
 
@@ -20,6 +19,8 @@ class Spot:
     """Type of the value."""
     default: object = None
     """Value when the key is absent, where there is one."""
+    names_file: bool = False
+    """Whether the value is the name of a file."""
 
     @property
     def sections(self) -> tuple[type[Section], ...]:
@@ -39,9 +40,12 @@ class Spot:
         return None
 
     @property
-    def is_list(self) -> bool:
-        """Whether several values stand here, without names."""
-        return any(get_origin(member) in (list, tuple) for member in members(self.annotation))
+    def item(self) -> "Spot | None":
+        """What each of several values without names is; None where no list stands."""
+        for member in members(self.annotation):
+            if get_origin(member) in (list, tuple):
+                return Spot(get_args(member)[0])
+        return None
 
     @property
     def has_kinds(self) -> bool:
@@ -65,32 +69,50 @@ class Spot:
                 return section
         return None
 
-    def child(self, key: str) -> "Spot | None":
-        """What stands one level deeper, or None when nothing may stand there."""
+    @property
+    def is_value(self) -> bool:
+        """Whether one value stands here, without anything below it."""
+        is_known = self.annotation is not Any
+        return is_known and not self.sections and self.names is None and self.item is None
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether text is wanted here, and no number or truth value."""
+        kinds: set[object] = set()
+        for member in members(self.annotation):
+            kinds.update(map(type, get_args(member)) if get_origin(member) is Literal else [member])
+        return str in kinds and kinds.isdisjoint((bool, int, float))
+
+    def child(self, key: str | int) -> "Spot":
+        """What stands one level deeper; ``UNKNOWN`` where nothing may stand."""
+        if isinstance(key, int):
+            return self.item or UNKNOWN
         if self.names is not None:
             return Spot(self.names["*"])
         for section in self.sections:
             if key in section.model_fields:
                 return spot_of(section.model_fields[key])
-        return None
+        return UNKNOWN
 
 
 ROOT = Spot(Experiment)
 """The experiment itself."""
+UNKNOWN = Spot(Any)
+"""A key that no section has."""
 
 
 def spot_of(field: FieldInfo) -> Spot:
     """Return what one field of a section allows."""
     default = None if field.is_required() else field.get_default(call_default_factory=True)
-    return Spot(field.annotation, default)
+    return Spot(field.annotation, default, NAMES_FILE in field.metadata)
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
-    """Return the alternatives of a type, one level of ``Annotated`` and ``|`` removed."""
-    if get_origin(annotation) is typing.Annotated:
-        annotation = get_args(annotation)[0]
+    """Return the alternatives of a type, without ``Annotated`` and ``|``."""
+    if get_origin(annotation) is Annotated:
+        return members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
-        return get_args(annotation)
+        return tuple(one for part in get_args(annotation) for one in members(part))
     return (annotation,)
 
 

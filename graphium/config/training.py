@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from graphium.config.base import Section
+from graphium.config.base import FileName, Section
 
 
 class BatchConfig(Section):
@@ -100,7 +100,7 @@ class FinetuneConfig(Section):
     where the experiment does not write them.
     """
 
-    checkpoint: str
+    checkpoint: FileName
     """A run directory (its best checkpoint) or one checkpoint."""
     freeze_epochs: int = Field(default=0, ge=0)
     """Epochs in which only the new heads learn."""

@@ -30,8 +30,8 @@ from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.io import GraphiumCheckpointIO
 from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
+from graphium.config.dump import dump_yaml
 from graphium.config.experiment import Experiment
-from graphium.config.load import dump_yaml
 from graphium.errors import UsageError
 from graphium.nn.build import build_network
 from graphium.training.checkpoints import CheckpointKeeper

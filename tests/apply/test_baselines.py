@@ -14,8 +14,9 @@ from graphium.apply.baselines import score, task_rows, write_baselines
 from graphium.apply.finished_run import read_run
 from graphium.apply.same_data import check_same_data
 from graphium.batching.mix import Mix, open_mix
+from graphium.config.dump import dump_yaml
 from graphium.config.experiment import Experiment
-from graphium.config.load import dump_yaml, load_config
+from graphium.config.load import load_config
 from graphium.errors import DataError
 from graphium.store.prepare import cache_root, prepare_experiment
 

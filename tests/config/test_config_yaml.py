@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphium.config.yaml_nodes import MAX_DEPTH, MAX_NODES, UnreadableError, read_yaml, scalar
+from graphium.config.unreadable import MAX_DEPTH, MAX_NODES, UnreadableError
+from graphium.config.yaml_nodes import read_yaml, scalar
 
 
 def read(text):
@@ -85,6 +86,11 @@ def test_tags_are_refused_and_never_run():
         "x.yaml:1  a: tags are not allowed, got !!python/object/apply:os.getcwd",
         "x.yaml:2  b: tags are not allowed, got !!int",
     ]
+
+
+def test_a_tag_of_a_key_is_refused_too():
+    _, mistakes = read_yaml("a: {!!int 5: x}\n", "x.yaml")
+    assert [str(one) for one in mistakes] == ["x.yaml:1  a: tags are not allowed, got !!int"]
 
 
 def test_merge_keys_are_refused_with_the_alternative():
