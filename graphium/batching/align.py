@@ -1,8 +1,12 @@
-"""Carries labels of atoms and bonds from one SMILES of a molecule to another one of it."""
+"""Carries labels of atoms, bonds and pairs from one SMILES of a molecule to another one of it."""
+
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.config.data import Level
+from graphium.graphs.levels import level_sizes, num_pairs, pair_ends, pair_number
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
 from graphium.graphs.properties import ATOM_PROPERTIES
 
@@ -10,9 +14,9 @@ _ATOMIC_NUMBER = ATOM_PROPERTIES.index("atomic_number")
 
 
 def align_pieces(
-    block: MolBlock, rows: NDArray[np.int64], targets: NDArray[np.int64], *, of_bonds: bool
+    block: MolBlock, rows: NDArray[np.int64], targets: NDArray[np.int64], level: Level
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Say which atom (or bond) of each row is which one of its target.
+    """Say which atom, bond or pair of atoms of each row is which one of its target.
 
     Atoms with the same canonical rank correspond. A row is aligned only if then all elements agree
     and every bond of the one is a bond of the other.
@@ -21,23 +25,42 @@ def align_pieces(
         block: All molecules.
         rows: [R] molecules whose labels are to be carried over...
         targets: [R] ...to the atom order of these molecules.
-        of_bonds: Align bonds instead of atoms.
+        level: What to align.
 
     Returns:
         [R] whether the row is aligned, and for each row in turn the position inside the row's
-        molecule of each atom (bond), in the target's order. Meaningless where not aligned.
+        molecule of each atom (bond, pair), in the target's order. Meaningless where not aligned.
     """
-    lengths = (block.num_bonds if of_bonds else block.num_atoms)[rows].astype(np.int64)
+    lengths = level_sizes(level, block.num_atoms[rows], block.num_bonds[rows])
     starts = offsets(lengths)
     inner = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)  # as if nothing moved
     aligned = (block.num_atoms[rows] == block.num_atoms[targets]) & (
         block.num_bonds[rows] == block.num_bonds[targets]
     )
     moved = np.flatnonzero(aligned & (rows != targets))
-    match, atoms, bonds = _match(block, rows[moved], targets[moved])
-    aligned[moved] = match
-    inner[ragged_index(starts[moved], lengths[moved])] = bonds if of_bonds else atoms
+    aligned[moved], atoms, bonds = _match(block, rows[moved], targets[moved])
+    place = ragged_index(starts[moved], lengths[moved])
+    match level:
+        case "node":
+            inner[place] = atoms
+        case "edge":
+            inner[place] = bonds
+        case "nodepair":
+            inner[place] = _pairs_of(atoms, block.num_atoms[rows[moved]])
+        case "graph":
+            pass  # a molecule has one label whatever the order of its atoms
+        case _:
+            assert_never(level)
     return aligned, inner
+
+
+def _pairs_of(atoms: NDArray[np.int64], num_atoms: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return which pair of the row each pair of the target is, from which atom each atom is."""
+    pairs = num_pairs(num_atoms.astype(np.int64))
+    starts, sizes = offsets(pairs), np.repeat(num_atoms, pairs)
+    ends = pair_ends(np.arange(starts[-1]) - np.repeat(starts[:-1], pairs), sizes)
+    first_atom = np.repeat(offsets(num_atoms)[:-1], pairs)
+    return pair_number(atoms[first_atom[:, None] + ends], sizes)
 
 
 def _match(

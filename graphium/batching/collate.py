@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from graphium.batching.pack import PackedGraphs
 from graphium.batching.task_data import TaskData
+from graphium.graphs.levels import level_sizes, num_pairs, pair_ends
 from graphium.graphs.mol_batch import MolBatch, TaskLabels
 from graphium.graphs.mol_block import offsets, ragged_index
 
@@ -30,15 +31,10 @@ def collate(
     num_atoms = graphs.atom_offset[molecules + 1] - first_atom
     num_bonds = graphs.bond_offset[molecules + 1] - first_bond
     atoms, bonds = ragged_index(first_atom, num_atoms), ragged_index(first_bond, num_bonds)
-    atom_start, bond_start = offsets(num_atoms), offsets(num_bonds)
+    atom_start = offsets(num_atoms)
 
     ends = graphs.bond_ends[bonds] + np.repeat(atom_start[:-1], num_bonds)[:, None]  # [B, 2]
     bond_index = np.concatenate([ends, ends[:, ::-1]]).T  # [2, E]
-    pieces = {
-        "graph": (np.arange(len(molecules)), np.ones(len(molecules), np.int64)),
-        "node": (atom_start[:-1], num_atoms),
-        "edge": (bond_start[:-1], num_bonds),
-    }
     return MolBatch(
         atom_table=torch.from_numpy(graphs.atom_table),
         atom_code=torch.from_numpy(graphs.atom_code[atoms].astype(np.int64)),
@@ -53,7 +49,7 @@ def collate(
         },
         keys=torch.from_numpy(molecules.copy()),
         labels={
-            name: _labels(task, molecules, *pieces[task.spec.level]) for name, task in tasks.items()
+            name: _labels(task, molecules, num_atoms, num_bonds) for name, task in tasks.items()
         },
         label_totals=dict(label_totals),
     )
@@ -62,16 +58,31 @@ def collate(
 def _labels(
     task: TaskData,
     molecules: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    lengths: NDArray[np.int64],
+    num_atoms: NDArray[np.int64],
+    num_bonds: NDArray[np.int64],
 ) -> TaskLabels:
-    """Cut the labels of one task; molecule g of the batch owns rows starts[g] + (0..lengths[g])."""
+    """Cut the labels of one task out of a batch of molecules of these sizes."""
     labelled, row = task.find(molecules)
-    length = lengths[labelled]
+    lengths = level_sizes(task.spec.level, num_atoms, num_bonds)
+    starts, length = offsets(lengths)[labelled], lengths[labelled]
     values = task.values[ragged_index(task.offset[row], length)]
-    rows = ragged_index(starts[labelled], length)
+    rows = ragged_index(starts, length)
     weights = np.repeat(task.weight[row], length)
     if task.spec.level != "graph":  # single atoms or bonds of a labelled molecule may have none
         known = ~np.isnan(values).all(1)
         values, rows, weights = values[known], rows[known], weights[known]
-    return TaskLabels(torch.from_numpy(rows), torch.from_numpy(values), torch.from_numpy(weights))
+    pairs = None
+    if task.spec.level == "nodepair":
+        pairs = torch.from_numpy(_ends_of_pairs(rows, num_atoms))
+        rows = np.arange(len(rows))  # of pairs the network answers for the labelled ones alone
+    return TaskLabels(
+        torch.from_numpy(rows), torch.from_numpy(values), torch.from_numpy(weights), pairs
+    )
+
+
+def _ends_of_pairs(rows: NDArray[np.int64], num_atoms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return [R, 2] atoms in the batch of pairs that are counted over the whole batch."""
+    starts = offsets(num_pairs(num_atoms))
+    molecule = np.searchsorted(starts, rows, side="right") - 1
+    ends = pair_ends(rows - starts[molecule], num_atoms[molecule])
+    return ends + offsets(num_atoms)[molecule][:, None]

@@ -1,27 +1,19 @@
 """From a task's label names to columns of a store, checked numbers and a ``TaskSpec``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.config.data import DatasetConfig, Level
+from graphium.config.data import DatasetConfig
 from graphium.config.suggest import did_you_mean
 from graphium.config.tasks import TaskConfig, TaskSpec
 from graphium.errors import DataError
+from graphium.graphs.levels import PREDICTION_COLUMNS, level_sizes, level_words, place_columns
 from graphium.labels.table import shorten
 from graphium.store.read import LabelColumn, LabelTable, Store
-
-_PREDICTION_COLUMNS: Mapping[Level, tuple[str, ...]] = {
-    "graph": ("smiles", "dataset", "row"),
-    "node": ("smiles", "dataset", "row", "atom"),
-    "edge": ("smiles", "dataset", "row", "bond", "begin", "end"),
-}
-"""Columns of a file of predictions that say what a row is about; labels stand beside them."""
-
-_MEANING: Mapping[Level, str] = {"graph": "molecules", "node": "atoms", "edge": "bonds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +123,7 @@ def _resolve(dataset: Dataset, name: str, task: TaskConfig) -> list[LabelColumn]
             raise DataError(f"task '{name}': {_why_absent(dataset, label, usable)}")
         found.update((column, by_name[column]) for column in matches)
     for column in found:
-        if column in _PREDICTION_COLUMNS[task.level]:
+        if column in (*PREDICTION_COLUMNS, *place_columns(task.level)):
             raise DataError(
                 f"task '{name}': label column '{column}' of dataset '{dataset.name}' has the name "
                 "of a column that every file of predictions has; rename it in the table, or leave "
@@ -160,8 +152,8 @@ def _checked(dataset: Dataset, name: str, task: TaskConfig, column: LabelColumn)
     if column.level != task.level:
         raise DataError(
             f"task '{name}': column '{column.name}' of dataset '{dataset.name}' describes "
-            f"{_MEANING[column.level]} (level {column.level}), the task {_MEANING[task.level]} "
-            f"(level {task.level}); change the task's level or its labels"
+            f"{level_words(column.level)} (level {column.level}), the task "
+            f"{level_words(task.level)} (level {task.level}); change the task's level or its labels"
         )
     return column
 
@@ -224,8 +216,6 @@ def _check_classes(dataset: Dataset, spec: TaskSpec, table: LabelTable) -> None:
 
 def _owner(dataset: Dataset, table: LabelTable, value_row: int) -> int:
     """Return the molecule of the store that one row of ``table.values`` belongs to."""
-    if table.level == "graph":
-        return int(table.rows[value_row])
     graphs = dataset.store.graphs()
-    sizes = graphs.num_atoms if table.level == "node" else graphs.num_bonds
-    return int(table.rows[np.searchsorted(np.cumsum(sizes[table.rows]), value_row, side="right")])
+    sizes = level_sizes(table.level, graphs.num_atoms[table.rows], graphs.num_bonds[table.rows])
+    return int(table.rows[np.searchsorted(np.cumsum(sizes), value_row, side="right")])

@@ -1,8 +1,8 @@
 """Rows of tables become molecules of the mix: equal ones are one, and their labels meet.
 
-Atom and bond labels are given in the atom order of their own SMILES. A molecule of the mix has one
-order, that of the row its graph is taken from; labels of other rows are carried over by canonical
-atom ranks, and only where every bond is found again.
+Labels of atoms, bonds and pairs of atoms are given in the atom order of their own SMILES. A
+molecule of the mix has one order, that of the row its graph is taken from; labels of other rows are
+carried over by canonical atom ranks, and only where every bond is found again.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from graphium.batching.align import align_pieces
 from graphium.batching.task_data import TaskData
 from graphium.config.tasks import TaskSpec
+from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
 from graphium.store.read import LabelTable
 
@@ -91,23 +92,18 @@ def join_labels(
         weight: [S] sample weights of the store's rows.
         source_row: [S] rows of the table.
     """
-    lengths = np.ones(len(table.rows), np.int64)
-    if spec.level != "graph":
-        sizes = join.block.num_atoms if spec.level == "node" else join.block.num_bonds
-        lengths = sizes[first_row + table.rows].astype(np.int64)
+    rows = first_row + table.rows
+    lengths = level_sizes(spec.level, join.block.num_atoms[rows], join.block.num_bonds[rows])
     starts = offsets(lengths)[:-1]
 
-    molecule = join.molecule[first_row + table.rows]
+    molecule = join.molecule[rows]
     line = np.argsort(molecule, kind="stable")  # rows of one molecule side by side
     line = line[molecule[line] >= 0]
     flat = ragged_index(starts[line], lengths[line])
     num_used = len(line)
     if spec.level != "graph":
         aligned, inner = align_pieces(
-            join.block,
-            first_row + table.rows[line],
-            join.taken_from[molecule[line]],
-            of_bonds=spec.level == "edge",
+            join.block, rows[line], join.taken_from[molecule[line]], spec.level
         )
         flat = np.repeat(starts[line], lengths[line]) + inner
         flat, line = flat[np.repeat(aligned, lengths[line])], line[aligned]

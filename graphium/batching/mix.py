@@ -161,7 +161,7 @@ def _resolve_specs(
 def _labelled_rows(
     num_rows: int, tables: Mapping[str, LabelTable], first_row: Mapping[str, int]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which of all rows have a label of any task, and which one of an atom or a bond."""
+    """Return which of all rows have a label of any task, and which one of a part of it."""
     labelled, atom_labelled = np.zeros((2, num_rows), bool)
     for name, table in tables.items():
         labelled[first_row[name] + table.rows] = True

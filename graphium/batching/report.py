@@ -51,7 +51,8 @@ class TaskReport(Section):
     ties: int = 0
     """Class labels that became missing because merged rows disagreed evenly."""
     unaligned: int = 0
-    """Rows whose atom or bond labels could not be matched with the molecule's atoms; not used."""
+    """Rows whose labels of atoms, bonds or pairs could not be matched with the molecule's atoms;
+    not used."""
 
 
 class MixReport(Section):

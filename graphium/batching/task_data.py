@@ -20,7 +20,7 @@ class TaskData:
     """[R] position of each labelled molecule in the mix, increasing."""
     offset: NDArray[np.int64]
     """[R + 1] first row of ``values`` of each molecule: one row for each molecule (graph), atom
-    (node) or bond (edge)."""
+    (node), bond (edge) or pair of atoms (nodepair)."""
     values: NDArray[np.float32]
     """[offset[-1], L] labels in their own units, class positions for classes; NaN = missing."""
     weight: NDArray[np.float32]

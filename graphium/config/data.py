@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from graphium.config.base import FileName, Section
 from graphium.errors import FieldError, GroupedFieldError
 
-Level = Literal["graph", "node", "edge"]
-"""What one label describes: a molecule (graph), an atom (node) or a bond (edge)."""
+Level = Literal["graph", "node", "edge", "nodepair"]
+"""What one label describes: a molecule (graph), an atom (node), a bond (edge) or an unordered pair
+of two atoms of one molecule, bonded or not (nodepair)."""
 
 Part = Literal["train", "val", "test"]
 """One side of a split."""
@@ -129,7 +130,10 @@ class DatasetConfig(Section):
     categories: dict[str, list[str]] = {}
     """Text columns that are classes: column -> class names in order; the label is the position."""
     levels: dict[str, Level] = {}
-    """Level of columns whose cells are lists, where their lengths do not tell (node or edge)."""
+    """Level of columns whose cells are lists, where their lengths do not tell: node, edge or
+    nodepair. A list of pairs has n (n - 1) / 2 numbers for n atoms, in the order (0, 1), (0, 2),
+    ..., (n - 2, n - 1), or is a symmetric n x n matrix, row by row or as a list of rows, whose
+    diagonal is not read."""
     computed: list[ComputedLabel] = []
     """Labels to compute with RDKit; they become columns of the store. A task chooses them by name
     or pattern: ``labels: [descriptors.*]``."""

@@ -29,7 +29,8 @@ class TaskConfig(Section):
     dataset: str
     """Name of the dataset (a key of ``datasets``) that holds the labels."""
     level: Level = "graph"
-    """What one label describes: a molecule, an atom or a bond."""
+    """What one label describes: a molecule (graph), an atom (node), a bond (edge) or a pair of
+    atoms (nodepair)."""
     labels: list[str] = Field(min_length=1)
     """Label columns, in the order of the outputs; ``NR-*`` stands for all that match."""
     loss: Loss

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskLabels:
-    """The labelled rows of one task in one batch: R of the batch's molecules, atoms or bonds."""
+    """The labelled rows of one task in one batch: R molecules, atoms, bonds or pairs of atoms."""
 
     rows: Int[Tensor, " R"]
-    """Positions of the labelled molecules (graph), atoms (node) or bonds (edge) in the batch."""
+    """Rows of the network's output for the task: positions of the labelled molecules (graph), atoms
+    (node) or bonds (edge) in the batch; 0..R-1 for pairs, of which only labelled ones are asked."""
     values: Float[Tensor, "R L"]
     """Labels in their own units (class positions for classes); NaN where one is missing."""
     weights: Float[Tensor, " R"]
     """Sample weight of each row."""
+    pairs: Int[Tensor, "R 2"] | None = None
+    """Atoms in the batch of each labelled pair, the first before the second in their molecule; None
+    at other levels. Pairs without a label stand nowhere in a batch."""
 
     def to(self, device: torch.device | str) -> "TaskLabels":
         """Return a copy on ``device``."""
@@ -31,6 +35,7 @@ class TaskLabels:
             self.rows.to(device, non_blocking=True),
             self.values.to(device, non_blocking=True),
             self.weights.to(device, non_blocking=True),
+            None if self.pairs is None else self.pairs.to(device, non_blocking=True),
         )
 
 
@@ -104,7 +109,8 @@ class MolBatch:
 
         It has ``x`` [N, F], ``edge_index`` [2, E], ``edge_attr`` [E, D], ``batch``, ``ptr``, each
         encoding of atoms by its name [N, K] and of bonds as ``edge_<name>`` [E, K], and the labels
-        as ``y_<task>`` [R, L] with their ``rows_<task>`` [R].
+        as ``y_<task>`` [R, L] with their ``rows_<task>`` [R], for tasks of pairs of atoms also
+        ``pairs_<task>`` [R, 2].
         """
         from torch_geometric.data import Batch  # takes seconds to import, and few need it
 
@@ -120,6 +126,11 @@ class MolBatch:
             **{f"edge_{name}": torch.cat([e, e]) for name, e in self.bond_encodings.items()},
             **{f"y_{name}": task.values for name, task in self.labels.items()},
             **{f"rows_{name}": task.rows for name, task in self.labels.items()},
+            **{
+                f"pairs_{name}": task.pairs
+                for name, task in self.labels.items()
+                if task.pairs is not None
+            },
         )
 
     @staticmethod

@@ -26,7 +26,7 @@ class RowStatus(IntEnum):
     TIMEOUT = 6
     NOT_ASCII = 7
     LABELS = 8
-    """The molecule is fine; a list of labels has another length than its atoms or bonds."""
+    """The molecule is fine; a list of labels does not fit its atoms, bonds or pairs of atoms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What the columns of a table hold: numbers, text, or lists of numbers; and their values.
 
 A column is *number* when every cell that is not missing reads as a number, *list* when each is a
-list of numbers (a parquet list, or JSON in a text cell: labels of atoms or bonds), *text* when its
+list of numbers (a parquet list, or JSON in a text cell: labels of atoms, bonds or pairs of atoms,
+the last also as a list of rows of a matrix), *text* when its
 strings are few (classes, splits), and is *skipped*, with the reason, otherwise.
 """
 
@@ -108,10 +109,13 @@ def read_smiles(column: pa.Array) -> list[str | None]:
 def read_lists(column: pa.Array) -> list[NDArray[np.float32] | None] | None:
     """Return one float32 array per cell (None where missing), or None if a cell is no list.
 
-    Missing numbers inside a list are NaN; infinite ones stay infinite.
+    A list of lists of one length is an array of two dimensions. Missing numbers inside a list are
+    NaN; infinite ones stay infinite.
     """
-    if _is_list(column.type):
+    if _is_plain_list(column.type):
         return _split_lists(column)
+    if _is_list(column.type):
+        return _split_matrices(column)
     if not _is_text(column.type):
         return None
     cells: list[NDArray[np.float32] | None] = []
@@ -166,7 +170,7 @@ class _Column:
         if self.can_be_list:
             return ColumnScan(self.name, "list", self.infinite, "")
         if not self.distinct:
-            note = self.note or "its lists are not plain lists of numbers"
+            note = self.note or "its lists are not plain lists, or matrices, of numbers"
             return ColumnScan(self.name, "skipped", 0, note)
         if len(self.distinct) > MAX_DISTINCT:
             note = f"it is text with more than {MAX_DISTINCT} distinct strings; {self.note}"
@@ -190,8 +194,8 @@ def _floats(cell: object) -> NDArray[np.float32]:
     if not isinstance(cell, list):
         raise TypeError("not a list")
     values = np.array(cell, np.float64)
-    if values.ndim != 1:
-        raise TypeError("a list of lists")
+    if values.ndim > 2:
+        raise TypeError("a list of matrices")
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
 
@@ -205,6 +209,27 @@ def _split_lists(column: pa.Array) -> list[NDArray[np.float32] | None]:
         None if length is None else values[end - length : end]
         for length, end in zip(lengths, ends, strict=True)
     ]
+
+
+def _split_matrices(column: pa.Array) -> list[NDArray[np.float32] | None] | None:
+    heights = pc.list_value_length(column).to_pylist()
+    rows = column.flatten()
+    widths = pc.fill_null(pc.list_value_length(rows), -1).to_numpy(zero_copy_only=False)
+    values = read_numbers(rows.flatten())
+    assert values is not None, "the elements are numeric"
+    cells: list[NDArray[np.float32] | None] = []
+    row = first = 0
+    for height in heights:
+        if height is None:
+            cells.append(None)
+            continue
+        of_cell = widths[row : row + height]
+        width = int(of_cell[0]) if height else 0
+        if width < 0 or (of_cell != width).any():
+            return None  # no matrix
+        cells.append(values[first : first + height * width].reshape(height, width))
+        row, first = row + height, first + height * width
+    return cells
 
 
 def _decode(column: pa.Array) -> pa.Array:
@@ -239,7 +264,17 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    is_list = (
+    """Whether a type is a list of numbers, or a list of such lists."""
+    return _is_plain_list(kind) or (_is_any_list(kind) and _is_plain_list(kind.value_type))
+
+
+def _is_plain_list(kind: pa.DataType) -> bool:
+    return _is_any_list(kind) and (
+        _is_numeric(kind.value_type) or bool(pa.types.is_null(kind.value_type))
+    )
+
+
+def _is_any_list(kind: pa.DataType) -> bool:
+    return bool(
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     )
-    return bool(is_list and (_is_numeric(kind.value_type) or pa.types.is_null(kind.value_type)))

@@ -1,9 +1,10 @@
 """What turns the trunk's atoms into the outputs of one task.
 
-A level decides what a row is, and all tasks of that level read the same rows; a head is an MLP.
+A level decides what a row is, and all tasks of that level read the same rows, but for pairs of
+atoms, of which each task has its own; a head is an MLP.
 """
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 import torch
 from jaxtyping import Float
@@ -20,6 +21,10 @@ FINAL_SCALE = 0.1
 every gradient behind it is alive."""
 
 
+RowLevel = Literal["graph", "node", "edge"]
+"""Levels at which the network answers for every row of a batch, labelled or not."""
+
+
 def head_input_width(level: Level, *, atoms: int, pooled: int, bond_features: int) -> int:
     """Return the channels of ``head_input``, from those of its parts."""
     match level:
@@ -29,12 +34,14 @@ def head_input_width(level: Level, *, atoms: int, pooled: int, bond_features: in
             return atoms
         case "edge":
             return 2 * atoms + bond_features
+        case "nodepair":
+            return 3 * atoms
         case _:
             assert_never(level)
 
 
 def head_input(
-    level: Level, atoms: Float[Tensor, "N C"], batch: MolBatch, pooling: Pooling
+    level: RowLevel, atoms: Float[Tensor, "N C"], batch: MolBatch, pooling: Pooling
 ) -> Float[Tensor, "R C_out"]:
     """Return one row for each molecule, atom or bond of a batch."""
     match level:

@@ -1,6 +1,6 @@
 """The whole network: encoders, trunk, heads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,8 +11,9 @@ from graphium.config.tasks import TaskSpec
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.encoders.atoms import AtomEncoder
 from graphium.nn.encoders.bonds import BondEncoder
-from graphium.nn.heads import head_input
+from graphium.nn.heads import RowLevel, head_input
 from graphium.nn.layers.bonds import Bonds
+from graphium.nn.pairs import every_pair, in_pieces, pair_outputs
 from graphium.nn.pooling import Pooling
 from graphium.nn.trunk import Trunk
 
@@ -69,15 +70,26 @@ class Network(nn.Module):
         self.tasks = tuple(tasks)
 
     def forward(self, batch: MolBatch) -> dict[str, Tensor]:
-        """Return [G, N or B, width] outputs for each task: scaled labels or logits.
+        """Return [G, N, B or R, width] outputs for each task: scaled labels or logits.
 
-        A task has a row for every molecule, atom or bond of the batch, labelled or not.
+        A task has a row for every molecule, atom or bond of the batch, labelled or not. A task of
+        pairs of atoms has one for each of its labelled pairs, in the order of
+        ``batch.labels[task].pairs``; in a batch that does not name the task, one for every pair
+        of every molecule (``nn.pairs.every_pair``).
         """
         batch = self._in_own_precision(batch)
         atoms = self.atoms(batch)
-        levels = dict.fromkeys(task.level for task in self.tasks)  # a set has no fixed order
-        rows = {level: head_input(level, atoms, batch, self.pooling) for level in levels}
-        return {task.name: self.heads[_key(task.name)](rows[task.level]) for task in self.tasks}
+        rows: dict[RowLevel, Tensor] = {}
+        out = {}
+        for task in self.tasks:
+            head = self.heads[_key(task.name)]
+            if task.level == "nodepair":
+                out[task.name] = pair_outputs(head, atoms, _asked_pairs(batch, task.name))
+                continue
+            if task.level not in rows:
+                rows[task.level] = head_input(task.level, atoms, batch, self.pooling)
+            out[task.name] = head(rows[task.level])
+        return out
 
     def atoms(self, batch: MolBatch) -> Float[Tensor, "N C"]:
         """Return what the trunk knows of each atom."""
@@ -103,6 +115,14 @@ class Network(nn.Module):
                 name: values.to(dtype) for name, values in batch.bond_encodings.items()
             },
         )
+
+
+def _asked_pairs(batch: MolBatch, task: str) -> Iterable[Tensor]:
+    """Return the labelled pairs of a task, or all where the batch has no labels of it."""
+    labels = batch.labels.get(task)
+    if labels is None or labels.pairs is None:
+        return every_pair(batch)
+    return in_pieces(labels.pairs)
 
 
 def _key(task: str) -> str:

@@ -15,7 +15,7 @@ crc32c. Integers take the narrowest of u8, u16, u32 that holds them, chosen per 
 are flat arrays; their pieces follow from ``n_atoms`` and ``n_bonds``. Source rows need no array: a
 segment covers consecutive rows, and ``status`` is 0 for those that became its molecules, in order.
 
-S source rows, G molecules, N atoms, B bonds of one segment; L columns of a level.
+S source rows, G molecules, N atoms, B bonds, P pairs of atoms of one segment; L columns of a level.
 """
 
 from dataclasses import dataclass
@@ -81,6 +81,12 @@ ARRAYS = {
     "node_labels": ArrayInfo("N of those, L", "float32", "labels of their atoms; NaN is missing"),
     "edge_rows": ArrayInfo("R", "uint", "molecules with a label of a bond, increasing"),
     "edge_labels": ArrayInfo("B of those, L", "float32", "labels of their bonds; NaN is missing"),
+    "nodepair_rows": ArrayInfo("R", "uint", "molecules with a label of a pair, increasing"),
+    "nodepair_labels": ArrayInfo(
+        "P of those, L",
+        "float32",
+        "labels of their pairs of atoms (0, 1), (0, 2), ..., (n - 2, n - 1); NaN is missing",
+    ),
     "descriptors": ArrayInfo("G, L", "float32", "computed descriptors; NaN is missing"),
     "morgan_bits": ArrayInfo("G, L / 8", "uint8", "computed bits, the first in the lowest place"),
     "maccs_keys": ArrayInfo("G, 21", "uint8", "computed MACCS keys 1 to 166, stored likewise"),

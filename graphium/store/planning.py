@@ -1,6 +1,6 @@
 """Decides what a store will hold before its first segment is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from graphium.config.data import ColumnSplitConfig, DatasetConfig, FingerprintConfig, Level
 from graphium.errors import DataError
+from graphium.graphs.levels import LIST_LEVELS, level_words
 from graphium.labels.columns import ColumnScan, read_lists, scan_table
+from graphium.labels.list_cells import fitting_levels
 from graphium.labels.table import Table, find_smiles_column, require_columns
 from graphium.store.layout import MAX_SEGMENT_ROWS, MIN_SEGMENT_ROWS, SEGMENTS_OF_SMALL_TABLES
 from graphium.store.pool import Job, WorkerPool
@@ -88,7 +90,7 @@ def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
         found = stored[column]
         if option == "weights" and (found.kind != "number" or column in plan.infinite):
             held = {"number": "infinite numbers", "text": f"text: {found.note}"}
-            reason = held.get(found.kind, "one number for each atom or bond")
+            reason = held.get(found.kind, f"one number for each of its {level_words(found.level)}")
             raise DataError(f"Column '{column}' of {where} must hold numbers; it holds {reason}.")
         if option == "levels" and found.kind != "list":
             raise DataError(f"Column '{column}' of {where} does not hold lists of numbers.")
@@ -133,29 +135,34 @@ def _computed(
 
 @dataclass(slots=True)
 class _Evidence:
-    """How many lists of a column have as many numbers as the molecule has atoms or bonds."""
+    """How many lists of a column have the shape of each level."""
 
-    node: int = 0
-    edge: int = 0
-    both: int = 0
-    neither: int = 0
+    fits: dict[Level, int] = field(default_factory=lambda: dict.fromkeys(LIST_LEVELS, 0))
+    fitting: int = 0
+    """Lists that fit some level..."""
+    misfits: int = 0
+    """...and those that fit none."""
     example: str = ""
 
     @property
-    def is_found(self) -> bool:
-        return self.node + self.edge + self.neither > 0
+    def possible(self) -> list[Level]:
+        """Levels that all lists fit, but for those that fit none."""
+        return [level for level in LIST_LEVELS if self.fits[level] == self.fitting]
 
-    def add(self, row: int, length: int, atoms: int, bonds: int) -> None:
-        if length == atoms == bonds:
-            self.both += 1
-        elif length == atoms:
-            self.node += 1
-        elif length == bonds:
-            self.edge += 1
-        else:
-            self.neither += 1
-            what = f"row {row} has {length} numbers for {atoms} atoms and {bonds} bonds"
-            self.example = self.example or what
+    @property
+    def is_found(self) -> bool:
+        return self.misfits > 0 or (self.fitting > 0 and len(self.possible) < 2)
+
+    def add(self, row: int, cell: NDArray[np.float32], atoms: int, bonds: int) -> None:
+        levels = fitting_levels(cell, LIST_LEVELS, atoms, bonds)
+        for level in levels:
+            self.fits[level] += 1
+        if levels:
+            self.fitting += 1
+            return
+        self.misfits += 1
+        what = f"row {row} has {cell.size} numbers for {atoms} atoms and {bonds} bonds"
+        self.example = self.example or what
 
 
 def _find_levels(
@@ -168,30 +175,35 @@ def _find_levels(
     for name, level in levels.items():
         if level == "graph":
             raise DataError(
-                f"Column '{name}' of {table.name} holds lists: its level is node or edge."
+                f"Column '{name}' of {table.name} holds lists: its level is "
+                f"{', '.join(LIST_LEVELS[:-1])} or {LIST_LEVELS[-1]}."
             )
     skipped: dict[str, str] = {}
     unknown = [name for name in lists if name not in levels]
     for name, evidence in _collect_evidence(table, smiles, unknown, pool).items():
-        if evidence.neither > evidence.node + evidence.edge:
+        if evidence.misfits > evidence.fitting:
             skipped[name] = (
-                "its lists have neither as many numbers as the molecule has atoms nor as bonds; "
-                + evidence.example
+                "its lists have neither as many numbers as the molecule has atoms, nor as bonds, "
+                f"nor as pairs of atoms; {evidence.example}"
             )
-        elif evidence.node and not evidence.edge:
-            levels[name] = "node"
-        elif evidence.edge and not evidence.node:
-            levels[name] = "edge"
-        elif evidence.is_found or evidence.both:
-            raise DataError(
-                f"Column '{name}' of {table.name} holds lists, and their lengths do not tell "
-                f"whether they describe atoms or bonds ({evidence.node} fit only atoms, "
-                f"{evidence.edge} only bonds, {evidence.both} both). Say it with the dataset's "
-                f"`levels` option: levels: {{{name}: node}} or {{{name}: edge}}."
-            )
-        else:
+        elif not evidence.fitting:
             skipped[name] = "all its lists are empty or belong to rows that are no molecules"
+        elif len(evidence.possible) == 1:
+            levels[name] = evidence.possible[0]
+        else:
+            raise DataError(_ambiguous(name, table, evidence))
     return levels, skipped
+
+
+def _ambiguous(name: str, table: Table, evidence: _Evidence) -> str:
+    fits = {level: count for level, count in evidence.fits.items() if count}
+    counts = [f"{count} fit {level_words(level)}" for level, count in fits.items()]
+    choices = " or ".join(f"{{{name}: {level}}}" for level in evidence.possible or fits)
+    return (
+        f"Column '{name}' of {table.name} holds lists, and their lengths do not tell what they "
+        f"describe (of {evidence.fitting}, {', '.join(counts)}). Say it with the dataset's "
+        f"`levels` option: levels: {choices}."
+    )
 
 
 def _collect_evidence(
@@ -228,8 +240,8 @@ def _compare(
     for name, lists in cells.items():
         for row, atoms, bonds in counted:
             cell = lists[row]
-            if cell is not None and len(cell):
-                evidence[name].add(first_row + row, len(cell), atoms, bonds)
+            if cell is not None and cell.size:
+                evidence[name].add(first_row + row, cell, atoms, bonds)
 
 
 def load_plan(path: Path) -> Plan:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from graphium.config.data import Level
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError, StoreError
+from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
 from graphium.labels.table import shorten
 from graphium.store.arrays import array_sha256, read_array, unpack_strings
@@ -44,7 +45,8 @@ class LabelTable:
     rows: NDArray[np.int64]
     """[R] molecules of the store, increasing."""
     values: NDArray[np.float32]
-    """[R, L] for molecules; [atoms or bonds of those molecules, L] otherwise; NaN is missing."""
+    """[R, L] for molecules; [atoms, bonds or pairs of those molecules, L] otherwise; NaN is
+    missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +273,12 @@ class Store:
             rows = self._read(record, f"{level}_rows").astype(np.int64)
             position = [names.index(column) for column in columns]
             values = self._read(record, f"{level}_labels")[:, position]
-            sizes = self._read(record, "n_atoms" if level == "node" else "n_bonds")[rows]
+            counts = (self._read(record, name)[rows] for name in ("n_atoms", "n_bonds"))
+            sizes = level_sizes(level, *counts)
             starts = offsets(sizes)
             known = offsets((~np.isnan(values)).any(axis=1))
             kept = np.flatnonzero(known[starts[1:]] > known[starts[:-1]])
-            return rows[kept], values[ragged_index(starts[kept], sizes[kept].astype(np.int64))]
+            return rows[kept], values[ragged_index(starts[kept], sizes[kept])]
 
         return read
 

@@ -118,7 +118,7 @@ class Coverage(Section):
     molecules: int
     """Molecules with at least one."""
     labels: int
-    """Known values: of molecules, atoms or bonds."""
+    """Known values: of molecules, atoms, bonds or pairs of atoms."""
     missing: dict[str, int] = Field(default_factory=dict)
     """Of computed labels: reason -> molecules of which one or all are missing."""
 

@@ -106,7 +106,7 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     featurized = _reject_lists(job, rows, _featurize(smiles, progress.featurized))
     computed = compute_segment(job.plan, featurized.accepted_smiles, progress.computed)
     progress.finish()
-    labels = label_arrays(job.plan, rows, featurized.accepted, computed)
+    labels = label_arrays(job.plan, rows, featurized.accepted, computed, featurized.block)
     arrays = {**_row_arrays(featurized), **_graph_arrays(featurized), **labels.arrays}
     folder = job.store / job.folder
     write_arrays(folder, arrays, labels.attributes)
@@ -129,10 +129,10 @@ def _featurize(smiles: list[str | None], report: Callable[[int], None]) -> _Rows
 
 
 def _reject_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> _Rows:
-    """Reject the rows whose lists have another length than their atoms or bonds."""
+    """Reject the rows whose lists do not fit their atoms, bonds or pairs of atoms."""
     block = featurized.block
     accepted = featurized.accepted
-    notes = check_lists(job.plan, rows, accepted, block.num_atoms, block.num_bonds)
+    notes = check_lists(job.plan, rows, accepted, block)
     if not notes:
         return featurized
     status = featurized.status.copy()

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from graphium.config.data import Level
 from graphium.errors import DataError
+from graphium.graphs.levels import LIST_LEVELS, level_sizes
+from graphium.graphs.mol_block import MolBlock
 from graphium.labels.columns import read_lists, read_numbers, read_text
+from graphium.labels.list_cells import find_misfit, one_number_each
 from graphium.store.arrays import narrow
 from graphium.store.records import Coverage, Plan, StoredColumn
 from graphium.store.segment_computed import ComputedArrays
 
 Cells = list[NDArray[np.float32] | None]
-"""One array of labels for each molecule: as long as its atoms or bonds, or None."""
+"""One array of labels for each molecule: a number for each atom, bond or pair, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,38 +32,50 @@ class LabelArrays:
 
 
 def check_lists(
-    plan: Plan,
-    rows: pa.Table,
-    accepted: NDArray[np.int64],
-    num_atoms: NDArray[np.int32],
-    num_bonds: NDArray[np.int32],
+    plan: Plan, rows: pa.Table, accepted: NDArray[np.int64], block: MolBlock
 ) -> dict[int, str]:
-    """Return the accepted rows with a list of a wrong length, and what is wrong.
+    """Return the accepted rows with a list that does not fit its molecule, and what is wrong.
 
     A list without elements is a missing label.
     """
+    sizes = list(
+        zip(accepted.tolist(), block.num_atoms.tolist(), block.num_bonds.tolist(), strict=True)
+    )
     notes: dict[int, str] = {}
     for column in plan.columns:
         if column.kind != "list":
             continue
         cells = _lists(rows, column.name)
-        sizes = num_atoms if column.level == "node" else num_bonds
-        word = "atoms" if column.level == "node" else "bonds"
-        for row, size in zip(accepted.tolist(), sizes.tolist(), strict=True):
+        for row, num_atoms, num_bonds in sizes:
             cell = cells[row]
-            if cell is not None and len(cell) not in (0, size):
-                notes[row] = f"'{column.name}' has {len(cell)} numbers for {size} {word}"
+            if cell is None:
+                continue
+            wrong = find_misfit(cell, column.level, num_atoms, num_bonds)
+            if wrong is not None:
+                notes[row] = f"'{column.name}' {wrong}"
     return notes
 
 
 def label_arrays(
-    plan: Plan, rows: pa.Table, accepted: NDArray[np.int64], computed: ComputedArrays
+    plan: Plan,
+    rows: pa.Table,
+    accepted: NDArray[np.int64],
+    computed: ComputedArrays,
+    block: MolBlock,
 ) -> LabelArrays:
-    """Return the arrays of all label columns for the accepted rows of a segment."""
+    """Return the arrays of all label columns for the accepted rows of a segment.
+
+    Args:
+        plan: What the columns hold.
+        rows: The rows of the table.
+        accepted: [G] those that are molecules.
+        computed: What was computed for them.
+        block: The G molecules.
+    """
     out = LabelArrays(dict(computed.arrays), dict(computed.attributes), dict(computed.coverage))
     _add_graph_labels(out, plan, rows, accepted)
-    for level in ("node", "edge"):
-        _add_list_labels(out, plan, level, rows, accepted, computed)
+    for level in LIST_LEVELS:
+        _add_list_labels(out, plan, level, rows, accepted, computed, block)
     _add_text(out, plan, rows, accepted)
     return out
 
@@ -90,11 +105,12 @@ def _add_list_labels(
     rows: pa.Table,
     accepted: NDArray[np.int64],
     computed: ComputedArrays,
+    block: MolBlock,
 ) -> None:
     columns = plan.of_level(level)
     if not columns:
         return
-    cells = [_cells(column, rows, accepted, computed) for column in columns]
+    cells = [_cells(column, rows, accepted, computed, block) for column in columns]
     for column, lists in zip(columns, cells, strict=True):
         known = [int((~np.isnan(cell)).sum()) for cell in lists if cell is not None]
         out.coverage[column.name] = Coverage(
@@ -103,7 +119,7 @@ def _add_list_labels(
             missing=computed.missing.get(column.name, {}),
         )
     labelled = [k for k in range(len(accepted)) if any(_is_known(lists[k]) for lists in cells)]
-    sizes = [max(len(cell) for lists in cells if (cell := lists[k]) is not None) for k in labelled]
+    sizes = level_sizes(level, block.num_atoms[labelled], block.num_bonds[labelled]).tolist()
     values = np.full((sum(sizes), len(columns)), np.nan, np.float32)
     for position, lists in enumerate(cells):
         first = 0
@@ -118,12 +134,21 @@ def _add_list_labels(
 
 
 def _cells(
-    column: StoredColumn, rows: pa.Table, accepted: NDArray[np.int64], computed: ComputedArrays
+    column: StoredColumn,
+    rows: pa.Table,
+    accepted: NDArray[np.int64],
+    computed: ComputedArrays,
+    block: MolBlock,
 ) -> Cells:
     if column.kind == "computed":
         return list(computed.lists.get(column.name, []))
     lists = _lists(rows, column.name)
-    return [None if (cell := lists[row]) is None else _finite(cell) for row in accepted]
+    return [
+        None if cell is None else _finite(one_number_each(cell, column.level, num_atoms))
+        for cell, num_atoms in zip(
+            (lists[row] for row in accepted), block.num_atoms.tolist(), strict=True
+        )
+    ]
 
 
 def _lists(rows: pa.Table, name: str) -> Cells:

@@ -17,6 +17,7 @@ from graphium.batching.report import DatasetReport, MixReport
 from graphium.batching.task_data import TaskData
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
+from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
 from graphium.graphs.properties import ATOM_PROPERTIES
 from graphium.labels.seeded_hash import seeded_hash
@@ -40,6 +41,7 @@ TOY_TASKS: Mapping[str, Any] = {
     "toy_rare": {"labels": ["rare"], "loss": "mse"},
     "toy_atoms": {"level": "node", "labels": ["charge"], "loss": "huber", "unit": "e"},
     "toy_bonds": {"level": "edge", "labels": ["length", "order"], "loss": "mse"},
+    "toy_pairs": {"level": "nodepair", "labels": ["distance"], "loss": "mae", "unit": "bonds"},
 }
 """The tasks of ``toy_experiment``, as its YAML would have them; their dataset is ``toy``."""
 
@@ -135,7 +137,7 @@ def _deal(num_molecules: int, seed: int) -> NDArray[np.uint8]:
 
 
 def _labels(block: MolBlock) -> dict[str, NDArray[np.float64]]:
-    """Return every label column: one number for each molecule, atom or bond."""
+    """Return every label column: one number for each molecule, atom, bond or pair of atoms."""
     table = block.atom_table[block.atom_code].astype(np.float64)
     number, degree, in_ring = (
         table[:, ATOM_PROPERTIES.index(name)] for name in ("atomic_number", "degree", "num_rings")
@@ -159,7 +161,26 @@ def _labels(block: MolBlock) -> dict[str, NDArray[np.float64]]:
         "charge": (neighbours - number * degree) / 20,
         "length": 1 + number[ends].sum(1) / 40,
         "order": np.abs(degree[ends[:, 0]] - degree[ends[:, 1]]),
+        "distance": _distances(block),
     }
+
+
+def _distances(block: MolBlock) -> NDArray[np.float64]:
+    """Return the bonds on the shortest way between the atoms of each pair; NaN where none is."""
+    first_bond = block.bond_offsets()
+    out = []
+    for molecule, size in enumerate(block.num_atoms.tolist()):
+        reached = np.eye(size, dtype=bool)
+        ends = block.bond_ends[first_bond[molecule] : first_bond[molecule + 1]]
+        steps = reached.copy()
+        steps[ends[:, 0], ends[:, 1]] = steps[ends[:, 1], ends[:, 0]] = True
+        distance = np.where(reached, 0.0, np.nan)
+        for length in range(1, size):
+            further = reached @ steps
+            distance[further & ~reached] = length
+            reached = further
+        out.append(distance[np.triu_indices(size, 1)])
+    return np.concatenate(out)
 
 
 def _with_gaps(
@@ -182,9 +203,7 @@ def _task(
     weight: NDArray[np.float32],
 ) -> TaskData:
     """Keep the molecules that have a label."""
-    lengths = np.ones(len(part), np.int32)
-    if spec.level != "graph":
-        lengths = block.num_atoms if spec.level == "node" else block.num_bonds
+    lengths = level_sizes(spec.level, block.num_atoms, block.num_bonds)
     owner = np.repeat(np.arange(len(part)), lengths)
     molecule = np.unique(owner[~np.isnan(values).all(1)])
     kept = ragged_index(offsets(lengths)[molecule], lengths[molecule])

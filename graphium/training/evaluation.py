@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -12,22 +13,23 @@ from torch import Tensor
 
 from graphium.config.data import Level
 from graphium.config.tasks import TaskSpec
-from graphium.graphs.mol_batch import MolBatch
+from graphium.graphs.levels import pair_number
+from graphium.graphs.mol_batch import MolBatch, TaskLabels
 from graphium.training.metrics import TaskMetrics, compute_metrics
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPredictions:
-    """One task on one part of the data, in the order of molecules and of atoms or bonds in them."""
+    """One task on one part of the data, by molecules and by the atoms, bonds or pairs in them."""
 
     spec: TaskSpec
     """The task."""
     molecule: NDArray[np.int64]
     """[R] position of each row's molecule in the mix."""
     inner: NDArray[np.int64]
-    """[R] atom or bond inside its molecule (0 for graph-level tasks)."""
+    """[R] atom, bond or pair inside its molecule (0 for graph-level tasks)."""
     ends: NDArray[np.int64]
-    """[R, 2] atoms of a bond inside its molecule (0 for other levels)."""
+    """[R, 2] atoms of a bond or pair inside its molecule (0 for other levels)."""
     labels: NDArray[np.float32]
     """[R, L] in the task's unit; NaN where missing."""
     predictions: NDArray[np.float32]
@@ -54,21 +56,38 @@ def to_units(spec: TaskSpec, outputs: Float[Tensor, "R W"]) -> Tensor:
     return outputs * outputs.new_tensor(spec.std) + outputs.new_tensor(spec.mean)
 
 
-def locate_rows(batch: MolBatch, level: Level, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return molecule in the batch [R], place in the molecule [R] and ends of bonds [R, 2]."""
-    none = torch.zeros(len(rows), 2, dtype=torch.long, device=rows.device)
-    if level == "graph":
-        return rows, torch.zeros_like(rows), none
-    molecules = torch.arange(batch.num_molecules, device=rows.device, dtype=batch.molecule.dtype)
-    first_atom = torch.searchsorted(batch.molecule, molecules)
-    if level == "node":
-        molecule = batch.molecule[rows]
-        return molecule, rows - first_atom[molecule], none
-    bond_molecule = batch.molecule[batch.bond_index[0, : batch.num_bonds]]
-    first_bond = torch.searchsorted(bond_molecule, molecules)
-    molecule = bond_molecule[rows]
-    ends = batch.bond_index[:, rows].T - first_atom[molecule][:, None]
-    return molecule, rows - first_bond[molecule], ends
+def locate_rows(
+    batch: MolBatch, level: Level, labels: TaskLabels
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Say where in which molecule of the batch each labelled row is.
+
+    Returns:
+        Molecule in the batch [R], place in the molecule [R], and atoms of a bond or pair [R, 2],
+        counted inside the molecule.
+    """
+    rows, molecule_of_atom = labels.rows.cpu().numpy(), batch.molecule.cpu().numpy()
+    none = np.zeros((len(rows), 2), np.int64)
+    first_atom = np.searchsorted(molecule_of_atom, np.arange(batch.num_molecules + 1))
+    match level:
+        case "graph":
+            return rows, np.zeros_like(rows), none
+        case "node":
+            molecule = molecule_of_atom[rows]
+            return molecule, rows - first_atom[molecule], none
+        case "edge":
+            bonds = batch.bond_index[:, : batch.num_bonds].cpu().numpy()
+            molecule_of_bond = molecule_of_atom[bonds[0]]
+            molecule = molecule_of_bond[rows]
+            ends = bonds[:, rows].T - first_atom[molecule][:, None]
+            return molecule, rows - np.searchsorted(molecule_of_bond, molecule), ends
+        case "nodepair":
+            assert labels.pairs is not None, "labels of pairs say which"
+            pairs = labels.pairs.cpu().numpy()
+            molecule = molecule_of_atom[pairs[:, 0]]
+            ends = pairs - first_atom[molecule][:, None]
+            return molecule, pair_number(ends, np.diff(first_atom)[molecule]), ends
+        case _:
+            assert_never(level)
 
 
 @dataclass(slots=True)
@@ -93,11 +112,11 @@ class PredictionCollector:
         """Keep the labelled rows of one batch."""
         for spec in self._specs:
             task = batch.labels[spec.name]
-            molecule, inner, ends = locate_rows(batch, spec.level, task.rows)
+            molecule, inner, ends = locate_rows(batch, spec.level, task)
             columns = self._columns[spec.name]
-            columns.molecule.append(batch.keys[molecule].cpu().numpy())
-            columns.inner.append(inner.cpu().numpy())
-            columns.ends.append(ends.cpu().numpy())
+            columns.molecule.append(batch.keys.cpu().numpy()[molecule])
+            columns.inner.append(inner)
+            columns.ends.append(ends)
             columns.labels.append(task.values.float().cpu().numpy())
             values = to_units(spec, outputs[spec.name][task.rows])
             columns.predictions.append(values.float().cpu().numpy())

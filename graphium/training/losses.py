@@ -33,7 +33,7 @@ def elementwise_loss(
     Args:
         loss: Which loss. ``huber`` turns linear at 1 (one deviation of scaled labels); ``bce``
             takes logits; ``ce`` takes C logits for each label (W = L C).
-        predictions: One row for each labelled molecule, atom or bond.
+        predictions: One row for each labelled molecule, atom, bond or pair of atoms.
         labels: Scaled numbers, 0/1, or class positions.
     """
     match loss:

@@ -20,6 +20,7 @@ from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
 from graphium.errors import DataError
+from graphium.graphs.levels import PREDICTION_COLUMNS, place_columns
 from graphium.training.evaluation import TaskPredictions
 from graphium.training.metrics import TaskMetrics
 
@@ -87,7 +88,7 @@ def check_same_data(run_dir: Path, record: ModelRecord, mix: Mix) -> None:
 
 
 def write_predictions(path: Path, rows: TaskPredictions, mix: Mix, smiles: list[str]) -> None:
-    """Write one line for each labelled molecule, atom or bond of one task.
+    """Write one line for each labelled molecule, atom, bond or pair of atoms of one task.
 
     Args:
         path: The csv file.
@@ -104,8 +105,7 @@ def write_predictions(path: Path, rows: TaskPredictions, mix: Mix, smiles: list[
 
 def _header(rows: TaskPredictions) -> list[str]:
     spec = rows.spec
-    where = {"graph": [], "node": ["atom"], "edge": ["bond", "begin", "end"]}[spec.level]
-    header = ["smiles", "dataset", "row", *where]
+    header = [*PREDICTION_COLUMNS, *place_columns(spec.level)]
     for label in spec.labels:
         header += [label, f"{label}_predicted"]
         header += [f"{label}_p{c}" for c in range(spec.num_classes or 0)]
@@ -118,10 +118,8 @@ def _lines(rows: TaskPredictions, mix: Mix, smiles: list[str]) -> Iterator[list[
     source_row = task.source_row[np.searchsorted(task.molecule, rows.molecule)]
     for i, molecule in enumerate(rows.molecule):
         line = [smiles[molecule], spec.dataset, str(source_row[i])]
-        if spec.level != "graph":
-            line.append(str(rows.inner[i]))
-        if spec.level == "edge":
-            line += [str(end) for end in rows.ends[i]]
+        place = {"begin": rows.ends[i, 0], "end": rows.ends[i, 1]}  # others count atoms or bonds
+        line += [str(place.get(name, rows.inner[i])) for name in place_columns(spec.level)]
         for j in range(len(spec.labels)):
             label, predicted = rows.labels[i, j], rows.predictions[i, j]
             line.append("" if np.isnan(label) else f"{label:.7g}")

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -30,6 +32,8 @@ def as_pyg(mix, i):
     for name, encoding in graphs.encodings.items():
         data[name] = torch.from_numpy(piece(encoding, graphs.atom_offset, i))
     for name, task in mix.tasks.items():
+        if task.spec.level == "nodepair":  # a batch holds its labelled pairs alone
+            continue
         shape = {"graph": 1, "node": data.num_nodes, "edge": len(ends)}[task.spec.level]
         labels = np.full((shape, len(task.spec.labels)), np.nan, np.float32)
         if i in task.molecule:
@@ -59,6 +63,8 @@ def test_a_batch_equals_the_one_of_torch_geometric(mix, molecules):
     for name, encoding in ours.encodings.items():
         assert torch.equal(encoding, theirs[name])
     for name, task in ours.labels.items():
+        if task.pairs is not None:
+            continue
         dense = torch.full_like(theirs[f"y_{name}"], torch.nan)
         dense[task.rows] = task.values
         torch.testing.assert_close(dense, theirs[f"y_{name}"], equal_nan=True, rtol=0, atol=0)
@@ -108,6 +114,30 @@ def test_an_empty_batch_has_all_fields_and_no_rows(mix):
     assert batch.encodings["random_walk"].shape == (0, 4)
     assert [len(labels.rows) for labels in batch.labels.values()] == [0] * len(mix.tasks)
     assert batch.label_totals == {"toy_size": 3.0}
+
+
+def test_a_batch_holds_the_labelled_pairs_of_atoms_and_no_others(mix):
+    molecules = np.array([5, 0, 20, 1, 35, 19])  # 20 and 19 are salts, 0 and 1 single atoms
+    task, graphs = mix.tasks["toy_pairs"], mix.graphs
+
+    labels = collate(graphs, mix.tasks, molecules, {}).labels["toy_pairs"]
+
+    expected, first_atom = [], 0
+    for i in molecules:
+        size = int(graphs.atom_offset[i + 1] - graphs.atom_offset[i])
+        if i in task.molecule:
+            values = piece(task.values, task.offset, int(np.searchsorted(task.molecule, i)))
+            pairs = itertools.combinations(range(first_atom, first_atom + size), 2)
+            expected += [
+                (a, b, float(value))
+                for (a, b), value in zip(pairs, values[:, 0], strict=True)
+                if not np.isnan(value)
+            ]
+        first_atom += size
+    found = zip(*labels.pairs.T.tolist(), labels.values[:, 0].tolist(), strict=True)
+    assert list(found) == expected
+    assert labels.rows.tolist() == list(range(len(expected)))
+    assert len(labels.weights) == len(expected)
 
 
 def test_label_totals_add_up_weights_of_known_labels(mix):

@@ -5,6 +5,7 @@ from rdkit import Chem
 from graphium.batching.align import align_pieces
 from graphium.batching.join import join_labels, join_rows
 from graphium.config.tasks import TaskSpec
+from graphium.graphs.levels import LIST_LEVELS, level_sizes
 from graphium.graphs.mol_block import ragged_index
 from graphium.molecules.featurize import featurize_chunk
 from graphium.store.blocks import select_molecules
@@ -27,9 +28,9 @@ def spec(level="graph", loss="mae", labels=("y",), **more):
     )
 
 
-def atom_and_bond_labels(block):
+def labels_of(block, level):
     """Numbers that depend on what an atom or bond is, never on how its molecule is written."""
-    atoms, bonds = [], []
+    atoms, bonds, pairs = [], [], []
     first_atom, first_bond = block.atom_offsets(), block.bond_offsets()
     for g in range(block.num_molecules):
         size = block.num_atoms[g]
@@ -44,17 +45,19 @@ def atom_and_bond_labels(block):
             label = np.sqrt(z + adjacency @ label)
         atoms.append(label)
         bonds.append(label[ends[:, 0]] * label[ends[:, 1]])
-    return np.concatenate(atoms), np.concatenate(bonds)
+        first, second = np.triu_indices(size, 1)
+        pairs.append(np.sqrt(label[first] + label[second]))
+    return np.concatenate({"node": atoms, "edge": bonds, "nodepair": pairs}[level])
 
 
-@pytest.mark.parametrize("level", ["node", "edge"])
+@pytest.mark.parametrize("level", LIST_LEVELS)
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_follow_their_atoms_to_another_smiles_of_the_molecule(level, seed):
     given = list(TOY_SMILES)
     block = featurize_chunk([*(rewritten(s, seed) for s in given), *given]).block
     count = len(given)
-    labels = atom_and_bond_labels(block)[level == "edge"].astype(np.float32)
-    sizes = (block.num_bonds if level == "edge" else block.num_atoms).astype(np.int64)
+    labels = labels_of(block, level).astype(np.float32)
+    sizes = level_sizes(level, block.num_atoms, block.num_bonds)
     first_half = int(sizes[:count].sum())
 
     join = join_rows(
@@ -81,7 +84,7 @@ def test_labels_follow_their_atoms_to_another_smiles_of_the_molecule(level, seed
 def test_the_atoms_really_were_in_another_order():
     block = featurize_chunk(["OCC(C)=O", "CC(CO)=O"]).block
 
-    aligned, inner = align_pieces(block, np.array([0]), np.array([1]), of_bonds=False)
+    aligned, inner = align_pieces(block, np.array([0]), np.array([1]), "node")
 
     assert aligned.tolist() == [True]
     assert inner.tolist() == [3, 2, 1, 0, 4]
@@ -93,7 +96,7 @@ def test_the_atoms_really_were_in_another_order():
 def test_different_molecules_are_not_aligned(one, other):
     block = featurize_chunk([one, other, one]).block
 
-    aligned, inner = align_pieces(block, np.array([0, 0]), np.array([1, 2]), of_bonds=False)
+    aligned, inner = align_pieces(block, np.array([0, 0]), np.array([1, 2]), "node")
 
     assert aligned.tolist() == [False, True]
     assert len(inner) == 2 * block.num_atoms[0]

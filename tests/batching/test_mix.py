@@ -243,7 +243,10 @@ def test_a_task_that_does_not_fit_its_columns_is_refused(prepared, task, message
     [
         ({"weights": "negative"}, r"row 5: the sample weight in column 'negative' is -1"),
         ({"weights": "holes"}, r"row 5: the sample weight in column 'holes' is missing"),
-        ({"weights": "charge"}, r"'charge' of datasets\.main\.weights.*one number for each atom"),
+        (
+            {"weights": "charge"},
+            r"'charge' of datasets\.main\.weights.*one number for each of its atoms",
+        ),
         ({"weights": "wieght"}, r"'wieght' for datasets\.main\.weights.*did you mean 'weight'"),
         ({"categories": {"shad": ["a"]}}, r"datasets\.main\.categories.*did you mean 'shade'"),
         ({"categories": {"shade": ["light", "drak"]}}, r"row 0: 'dark' .*did you mean 'drak'"),

@@ -152,7 +152,7 @@ def test_json_text_and_parquet_lists_are_lists(tmp_path):
         np.testing.assert_array_equal(third, [1, np.nan])
 
 
-@pytest.mark.parametrize("cell", ["[1, 2", "[[1], [2]]", '["a"]', '{"a": 1}'])
+@pytest.mark.parametrize("cell", ["[1, 2", "[[1], [2, 3]]", '["a"]', '{"a": 1}'])
 def test_other_json_is_text(tmp_path, cell):
     path = tmp_path / "a.tsv"
     path.write_text(f"smiles\ty\nCC\t[1, 2]\nCC\t{cell}\n")

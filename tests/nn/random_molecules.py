@@ -12,6 +12,7 @@ from graphium.config.tasks import TaskSpec
 from graphium.graphs.encodings.laplacian import laplacian
 from graphium.graphs.encodings.random_walk import random_walk
 from graphium.graphs.features import atom_width, bond_width
+from graphium.graphs.levels import LIST_LEVELS
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.build import build_network
 from graphium.nn.network import Network
@@ -21,7 +22,7 @@ TASKS = [
     TaskSpec(
         name=f"{level}_task", dataset="d", level=level, labels=["x", "y"], loss="mae", metrics=[]
     )
-    for level in ("graph", "node", "edge")
+    for level in ("graph", *LIST_LEVELS)
 ]
 
 

@@ -1,5 +1,6 @@
 """Laws that hold for every network, whatever its weights."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from random_molecules import (
 )
 
 from graphium.config.model import ModelConfig
+from graphium.graphs.levels import pair_number
 from graphium.nn.build import build_network
 from graphium.nn.pooling import pool
 
@@ -53,6 +55,9 @@ def test_renumbering_the_atoms_renumbers_the_outputs(kind, seed):
     torch.testing.assert_close(after["graph_task"], before["graph_task"])
     torch.testing.assert_close(after["node_task"][order], before["node_task"])
     torch.testing.assert_close(after["edge_task"], before["edge_task"])
+    first, second = (order[end].numpy() for end in np.triu_indices(len(order), 1))
+    place = pair_number(np.stack([first, second], axis=1), np.full(len(first), len(order)))
+    torch.testing.assert_close(after["nodepair_task"][place], before["nodepair_task"])
 
 
 @KINDS
@@ -131,6 +136,7 @@ def test_every_parameter_gets_a_gradient_from_every_batch(kind, molecules, norm)
         "graph_task": batch.num_molecules,
         "node_task": batch.num_atoms,
         "edge_task": batch.num_bonds,
+        "nodepair_task": sum(math.comb(len(one.atom_code), 2) for one in molecules),
     }
     without = [name for name, p in network.named_parameters() if p.grad is None]
     assert without == []

@@ -198,7 +198,9 @@ def test_infinite_labels_are_missing_and_reported(store_dir, config, caplog, tmp
 def test_levels_are_told_by_lengths_or_by_the_user(tmp_path):
     rings = {"smiles": ["C1CC1"], "x": ["[1, 2, 3]"]}
 
-    with pytest.raises(DataError, match=r"Column 'x'.*atoms or bonds.*levels: \{x: node\}"):
+    with pytest.raises(
+        DataError, match=r"Column 'x'.*1 fit atoms, 1 fit bonds.*levels: \{x: node\}"
+    ):
         prepare_dataset("a", write(tmp_path / "a.csv", **rings), tmp_path, workers=1)
 
     config = DatasetConfig(table=str(tmp_path / "a.csv"), levels={"x": "edge"})
@@ -216,6 +218,38 @@ def test_lists_that_fit_neither_atoms_nor_bonds_are_not_kept_but_explained(tmp_p
     assert [column.name for column in store.columns] == ["y"]
     with pytest.raises(DataError, match="row 0 has 5 numbers for 3 atoms and 2 bonds"):
         store.labels(["fingerprint"])
+
+
+def test_labels_of_pairs_are_lists_or_symmetric_matrices(tmp_path):
+    square = "[[0, 1, 2, 3], [1, 0, 4, 5], [2, 4, 0, 6], [3, 5, 6, 0]]"
+    crooked = square.replace("6, 0]]", "7, 0]]")
+    flat = square.replace("], [", ", ").replace("[[", "[").replace("]]", "]")
+    table = {
+        "smiles": ["CCCC", "CCCC", "CC(C)C", "CCCC", "CCO", "CCC", "C"],
+        "d": [square, "[1, 2, 3, 4, 5, 6]", flat, crooked, "[1, null, 3]", "[1, 2, 3, 4]", "[[0]]"],
+    }
+    config = write(tmp_path / "a.csv", **table)
+
+    store = open_store(prepare_dataset("a", config, tmp_path, workers=1))
+
+    labels = store.labels(["d"])
+    assert (labels.level, labels.rows.tolist()) == ("nodepair", [0, 1, 2, 3])
+    expected = [*[1, 2, 3, 4, 5, 6] * 3, 1, np.nan, 3]
+    np.testing.assert_array_equal(labels.values[:, 0], expected)
+    assert [(one.row, one.reason) for one in store.rejects()] == [
+        (3, "labels: 'd' has a matrix that is not symmetric: 6 at (2, 3) and 7 at (3, 2)"),
+        (5, "labels: 'd' has 4 numbers for 3 pairs of atoms; a 3 x 3 matrix would fit, too"),
+    ]
+    coverage = store.record.coverage["d"]
+    assert (coverage.molecules, coverage.labels) == (4, 20)
+    assert verify_store(store.path) == []
+
+
+def test_lists_that_fit_bonds_and_pairs_need_a_level(tmp_path):
+    chlorine = {"smiles": ["CC", "ClCl"], "x": ["[1]", "[2]"]}
+
+    with pytest.raises(DataError, match=r"levels: \{x: edge\} or \{x: nodepair\}\."):
+        prepare_dataset("a", write(tmp_path / "a.csv", **chlorine), tmp_path, workers=1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphium.errors import DataError, StoreError
+from graphium.graphs.levels import LIST_LEVELS
 from graphium.graphs.mol_block import MolBlock
 from graphium.molecules.featurize import featurize_chunk
 from graphium.store.arrays import read_array, write_arrays
@@ -127,7 +128,10 @@ def test_a_store_that_is_not_finished_is_refused(tmp_path, store_dir):
 
 
 NUMBER = st.none() | st.floats(width=32, allow_nan=False, allow_infinity=False)
-MOLECULES = {"C": (1, 0), "CO": (2, 1), "C1CC1": (3, 3), "[Na+].[Cl-]": (2, 0), "nonsense": None}
+MOLECULES = {
+    "C": (1, 0, 0), "CO": (2, 1, 1), "C1CC1": (3, 3, 3), "CCCC": (4, 3, 6),
+    "[Na+].[Cl-]": (2, 0, 1), "nonsense": None,
+}  # fmt: skip
 
 
 @st.composite
@@ -135,11 +139,11 @@ def tables(draw):
     """Rows whose lists fit their molecules, may be absent, or are too long."""
     rows = []
     for smiles in draw(st.lists(st.sampled_from(list(MOLECULES)), min_size=1, max_size=9)):
-        sizes = MOLECULES[smiles] or (1, 1)
+        sizes = MOLECULES[smiles] or (1, 1, 1)
         row = {"smiles": smiles, "y": draw(NUMBER), "x": draw(NUMBER)}
         row["text"] = draw(st.none() | st.text("abé,\"' ", min_size=1, max_size=4))
-        for name, size in zip(("node", "edge"), sizes, strict=True):
-            length = draw(st.sampled_from([size, size, size + 5]))
+        for name, size in zip(LIST_LEVELS, sizes, strict=True):
+            length = draw(st.sampled_from([size, size, size + 11]))
             cell = st.none() | st.lists(NUMBER, min_size=length, max_size=length)
             row[name] = draw(cell)
         rows.append(row)
@@ -152,6 +156,7 @@ def plan_of(rows, segment_rows):
         StoredColumn(name="node", level="node", kind="list"),
         StoredColumn(name="text", level="graph", kind="text"),
         StoredColumn(name="edge", level="edge", kind="list"),
+        StoredColumn(name="nodepair", level="nodepair", kind="list"),
         StoredColumn(name="x", level="graph", kind="number"),
     ]
     return Plan(
@@ -163,7 +168,7 @@ def plan_of(rows, segment_rows):
 SCHEMA = pa.schema(
     {
         "smiles": pa.string(), "y": pa.float32(), "x": pa.float32(), "text": pa.string(),
-        "node": pa.list_(pa.float64()), "edge": pa.list_(pa.float64()),
+        **{level: pa.list_(pa.float64()) for level in LIST_LEVELS},
     }
 )  # fmt: skip
 
@@ -172,7 +177,7 @@ def is_good(row):
     sizes = MOLECULES[row["smiles"]]
     return sizes is not None and all(
         not row[name] or len(row[name]) == size
-        for name, size in zip(("node", "edge"), sizes, strict=True)
+        for name, size in zip(LIST_LEVELS, sizes, strict=True)
     )
 
 
@@ -199,7 +204,7 @@ def test_what_is_written_is_read_back_at_every_level(rows, segment_rows):
         assert graph.rows.tolist() == [k for k, _ in wanted]
         for values, (_, row) in zip(graph.values, wanted, strict=True):
             np.testing.assert_array_equal(values, numbers([row["x"], row["y"]]))
-        for level in ("node", "edge"):
+        for level in LIST_LEVELS:
             table = store.labels([level])
             known = [
                 k for k, row in enumerate(good) if any(v is not None for v in row[level] or [])
