@@ -61,13 +61,12 @@ class Division:
         return {(a, b): n for (a, b), n in zip(pairs.tolist(), counts.tolist(), strict=True)}
 
 
-def divide(datasets: Sequence[Dataset], keys: KeyIndex, split_hash: NDArray[np.uint64]) -> Division:
+def divide(datasets: Sequence[Dataset], keys: KeyIndex) -> Division:
     """Divide all rows of a mix.
 
     Args:
         datasets: The datasets, in the order of the rows.
         keys: Which rows belong to the same split group, and their scaffolds.
-        split_hash: [T, 2] hash of each row's split group, the same in every table.
 
     Raises:
         DataError: A split file or column cannot be used.
@@ -85,7 +84,7 @@ def divide(datasets: Sequence[Dataset], keys: KeyIndex, split_hash: NDArray[np.u
             dataset=dataset.name,
             num_rows=dataset.store.num_rows,
             row=dataset.source_row,
-            group_hash=split_hash[first:last, 0],
+            group_hash=keys.group_hash[first:last],
             scaffold=None if keys.scaffold is None else keys.scaffold[first:last],
         )
         own.append(assign_parts(split, molecules, dataset.store.text))

@@ -101,7 +101,7 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
         store = open_store(store_path(config, root))
         check_declared(name, config, store.record.plan)
         datasets.append(Dataset(name, config, store, store.source_rows()))
-    keys = load_keys([dataset.store for dataset in datasets], root)
+    keys = load_keys([dataset.store for dataset in datasets], root, experiment.keys)
     block = merge_blocks([dataset.store.graphs() for dataset in datasets])
     starts = offsets(np.array([dataset.store.num_molecules for dataset in datasets]))
 
@@ -110,7 +110,7 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
     tables = {s.name: read_labels(datasets[of_dataset[s.dataset]], s) for s in resolved}
     first_row = {s.name: int(starts[of_dataset[s.dataset]]) for s in resolved}
 
-    division = divide(datasets, keys, block.split_hash)
+    division = divide(datasets, keys)
     has_label, has_atom_label = _labelled_rows(block.num_molecules, tables, first_row)
     used = has_label & (division.part != UNUSED)
     conflicting = division.conflicts(keys.molecule, used)

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from graphium.config.base import Section
 from graphium.config.data import DatasetConfig
 from graphium.config.features import FeaturesConfig
+from graphium.config.keys import KeysConfig
 from graphium.config.model import ModelConfig
 from graphium.config.tasks import TaskConfig
 from graphium.config.training import (
@@ -36,6 +37,8 @@ class Experiment(Section):
     """Seed of initial weights, order of molecules and dropout; splits have their own."""
     datasets: dict[Name, DatasetConfig] = Field(min_length=1)
     """Tables by name."""
+    keys: KeysConfig = KeysConfig()
+    """Which rows are the same molecule, and which molecules a split keeps together."""
     features: FeaturesConfig = FeaturesConfig()
     """What the network reads."""
     tasks: dict[Name, TaskConfig] = Field(min_length=1)

@@ -2,17 +2,22 @@
 
 Two SMILES are one molecule when their **join key** is equal, and must not be parted by a split
 when their **split key** is equal. ``hashes.py`` proposes candidates at a fraction of the cost:
-equal keys always have equal hashes.
+keys of the kinds ``stereo`` and ``connectivity`` that are equal always have equal hashes. Those of
+other kinds have not: they are compared without a proposal.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
+from graphium.config.keys import JoinKind, SplitKind
 from graphium.errors import DataError
 from graphium.graphs.mol_block import RowStatus
+from graphium.molecules.coarse_forms import canonical_tautomer, inchi, inchikey14
 from graphium.molecules.parse import parse_smiles
 
 
@@ -28,22 +33,52 @@ class Fragment:
     """Its atoms in the molecule."""
 
 
-def join_key(smiles: str) -> str:
-    """Return the canonical isomeric SMILES without atom maps.
+def join_key(smiles: str, kind: JoinKind = "stereo") -> str:
+    """Return what equal molecules have in common; atom maps never count.
+
+    Equal keys of kind ``stereo`` (canonical isomeric SMILES) have equal keys of every other kind.
 
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
     """
-    return Chem.MolToSmiles(_without_maps(accepted_mol(smiles)))
+    mol = accepted_mol(smiles)
+    if kind == "connectivity":
+        return Chem.MolToSmiles(plain_graph(mol))
+    canonical = Chem.MolToSmiles(_without_maps(mol))
+    match kind:
+        case "stereo":
+            return canonical
+        case "inchi":
+            return inchi(canonical)
+        case "tautomer":
+            return canonical_tautomer(canonical)
+        case _:
+            assert_never(kind)
 
 
-def split_key(smiles: str) -> str:
-    """Return the canonical SMILES of the largest fragment, without stereo, isotopes and atom maps.
+def split_key(smiles: str, kind: SplitKind = "connectivity") -> str:
+    """Return what molecules of one part have in common, without stereo, isotopes and atom maps.
+
+    It is the form of the largest fragment; of several the one that comes first in the alphabet.
 
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
     """
-    return largest_fragment(accepted_mol(smiles)).connectivity
+    fragments = _largest_fragments(accepted_mol(smiles))
+    form = _split_form(kind)
+    return min(form(connectivity) for connectivity in {one.connectivity for one in fragments})
+
+
+def _split_form(kind: SplitKind) -> Callable[[str], str]:
+    match kind:
+        case "connectivity":
+            return str
+        case "inchikey14":
+            return inchikey14
+        case "tautomer":
+            return canonical_tautomer
+        case _:
+            assert_never(kind)
 
 
 def canonical_ranks(mol: Chem.Mol) -> NDArray[np.int64]:
@@ -60,6 +95,10 @@ def largest_fragment(mol: Chem.Mol) -> Fragment:
 
     Among fragments of equal size the one whose connectivity comes first in the alphabet is taken.
     """
+    return min(_largest_fragments(mol), key=lambda one: one.connectivity)
+
+
+def _largest_fragments(mol: Chem.Mol) -> list[Fragment]:
     atoms: list[tuple[int, ...]] = []
     fragments = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False, fragsMolAtomMapping=atoms)
     most = max(fragment.GetNumHeavyAtoms() for fragment in fragments)
@@ -68,8 +107,7 @@ def largest_fragment(mol: Chem.Mol) -> Fragment:
         for fragment, members in zip(fragments, atoms, strict=True)
         if fragment.GetNumHeavyAtoms() == most
     ]
-    candidates = [Fragment(Chem.MolToSmiles(graph), graph, members) for graph, members in graphs]
-    return min(candidates, key=lambda candidate: candidate.connectivity)
+    return [Fragment(Chem.MolToSmiles(graph), graph, members) for graph, members in graphs]
 
 
 def plain_graph(mol: Chem.Mol) -> Chem.Mol:

@@ -1,39 +1,45 @@
 """Which molecules of several stores are the same: index arrays beside the stores.
 
 Equal hashes propose, equal canonical forms decide, and only among molecules of equal hash; so the
-cost is that of the molecules that occur more than once. The index is made once for a list of
-stores (``build_keys``, needs rdkit) and read by training (``load_keys``, does not).
+cost is that of the molecules that occur more than once. Kinds of keys that join more than canonical
+SMILES are not proposed by the hash: every distinct molecule is looked at once. The index is made
+once for a list of stores (``build_keys``, needs rdkit) and read by training (``load_keys``, does
+not).
 """
 
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from graphium.config.keys import KeysConfig
 from graphium.errors import StoreError
 from graphium.graphs.mol_block import offsets
 from graphium.store.arrays import read_array, write_arrays
 from graphium.store.files import canonical_json, json_sha256, sync_folder, sync_tree, write_atomic
+from graphium.store.grouping import by_first_occurrence, group, number_equal, text_digest, unite
 from graphium.store.layout import MANIFEST, TEMPORARY
 from graphium.store.manifest import check_file, read_signed_json, sign
 from graphium.store.owner import own_name, remove_dead_writers
 from graphium.store.pool import Job, WorkerPool
+from graphium.store.progress import progress_bar
 from graphium.store.read import Store
 from graphium.store.records import FileRecord
 from graphium.store.source import content_versions
 
 FORMAT = "graphium-keys"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FOLDER = "mixes"
 """Folder of all key indexes, beside that of the stores."""
-_BATCH = 5_000
+_LARGEST = 2**64 - 1
+_BATCH = 500
+"""Molecules of a job; canonical tautomers of one may take a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,53 +49,74 @@ class KeyIndex:
     molecule: NDArray[np.int64]
     """[T] number of the joined molecule; equal for equal join keys, counted by first occurrence."""
     split_group: NDArray[np.int64]
-    """[T] number of the group that a split must not part; equal for equal split keys."""
+    """[T] number of the group that a split must not part; equal for equal split keys, and for
+    equal join keys."""
+    group_hash: NDArray[np.uint64]
+    """[T] hash of what the split key speaks of, equal in one split group and the same in every
+    mix (unless a join key unites split groups: then the least of theirs)."""
     scaffold: NDArray[np.uint64] | None
     """[T] hash of the Bemis-Murcko scaffold; a molecule without rings is its split group's own."""
     starts: NDArray[np.int64]
     """[stores + 1] first molecule of each store, and T."""
 
 
-def build_keys(stores: Sequence[Store], root: Path, *, scaffolds: bool, workers: int = 0) -> Path:
+def build_keys(
+    stores: Sequence[Store],
+    root: Path,
+    keys: KeysConfig,
+    *,
+    scaffolds: bool,
+    workers: int = 0,
+    progress: bool = False,
+) -> Path:
     """Make the index of these stores in this order, or return at once when it is there.
 
     Args:
         stores: Prepared stores.
         root: Folder of all stores.
+        keys: Kinds of join key and split key.
         scaffolds: Also hash scaffolds, which takes a look at every molecule.
         workers: Processes; 0 takes one for each core.
+        progress: Show molecules per second where many have to be looked at.
 
     Raises:
         StoreError: If the stores come from different versions of RDKit or of the featurizer.
     """
     with WorkerPool(workers) as pool:
-        return build_keys_with(pool, stores, root, scaffolds=scaffolds)
+        return build_keys_with(pool, stores, root, keys, scaffolds=scaffolds, progress=progress)
 
 
 def build_keys_with(
-    pool: WorkerPool, stores: Sequence[Store], root: Path, *, scaffolds: bool
+    pool: WorkerPool,
+    stores: Sequence[Store],
+    root: Path,
+    keys: KeysConfig,
+    *,
+    scaffolds: bool,
+    progress: bool = False,
 ) -> Path:
     """Do the same with workers that are there."""
-    folder = keys_path([store.record.content for store in stores], root, scaffolds=scaffolds)
+    contents = [store.record.content for store in stores]
+    folder = keys_path(contents, root, keys, scaffolds=scaffolds)
     if (folder / MANIFEST).is_file():
         return folder
     _check_versions(stores)
-    smiles = [text for store in stores for text in store.smiles()]
+    chemist = _Chemist(pool, [text for store in stores for text in store.smiles()], progress)
     blocks = [store.graphs() for store in stores]
     join_hash = np.concatenate([block.join_hash for block in blocks])
     split_hash = np.concatenate([block.split_hash for block in blocks])
+    del blocks
     arrays: dict[str, NDArray[Any]] = {
-        "molecule": _group(join_hash, lambda rows: _keys(pool, "join", smiles, rows)),
-        "split_group": _group(split_hash, lambda rows: _keys(pool, "split", smiles, rows)),
+        **_group_rows(chemist, join_hash, split_hash, keys),
         "starts": offsets(np.array([store.num_molecules for store in stores])),
     }
     if scaffolds:
-        arrays["scaffold"] = _hash_scaffolds(pool, smiles, arrays["split_group"])
-    _write(folder, arrays)
+        arrays["scaffold"] = _hash_scaffolds(chemist, arrays["split_group"])
+    _write(folder, arrays, keys)
     return folder
 
 
-def load_keys(stores: Sequence[Store], root: Path) -> KeyIndex:
+def load_keys(stores: Sequence[Store], root: Path, keys: KeysConfig) -> KeyIndex:
     """Read the index of these stores in this order, with scaffolds if there is one that has them.
 
     Raises:
@@ -97,18 +124,23 @@ def load_keys(stores: Sequence[Store], root: Path) -> KeyIndex:
     """
     contents = [store.record.content for store in stores]
     for scaffolds in (True, False):
-        folder = keys_path(contents, root, scaffolds=scaffolds)
+        folder = keys_path(contents, root, keys, scaffolds=scaffolds)
         if (folder / MANIFEST).is_file():
             return _read(folder, has_scaffolds=scaffolds)
     raise StoreError(
-        f"There is no key index of {', '.join(store.path.name for store in stores)} "
-        f"under {root}; run `graphium data prepare EXPERIMENT`."
+        f"There is no key index of {', '.join(store.path.name for store in stores)} (join "
+        f"{keys.join}, split {keys.split}) under {root}; run `graphium data prepare EXPERIMENT`."
     )
 
 
-def keys_path(contents: Sequence[str], root: Path, *, scaffolds: bool) -> Path:
+def keys_path(contents: Sequence[str], root: Path, keys: KeysConfig, *, scaffolds: bool) -> Path:
     """Return where the index of stores with these content digests is or will be."""
-    key = {"version": FORMAT_VERSION, "stores": list(contents), "scaffolds": scaffolds}
+    key = {
+        "version": FORMAT_VERSION,
+        "stores": list(contents),
+        "keys": keys.model_dump(mode="json"),
+        "scaffolds": scaffolds,
+    }
     return root / FOLDER / json_sha256(key)[:16]
 
 
@@ -128,63 +160,92 @@ def _spell(versions: dict[str, str]) -> str:
     return " and ".join(f"{name} {number}" for name, number in sorted(versions.items()))
 
 
-def _group(
-    hashes: NDArray[np.uint64], decide: Callable[[NDArray[np.int64]], list[str]]
-) -> NDArray[np.int64]:
-    """Number rows by equal hash and equal key, in the order of first occurrence.
+class _Chemist:
+    """Asks workers for canonical forms.
 
     Args:
-        hashes: [T, 2] proposals.
-        decide: Rows to their keys; asked for the rows that share their hash.
+        pool: The workers.
+        smiles: [T] SMILES.
+        progress: Show how far they are where that takes long.
     """
-    _, proposed, counts = np.unique(hashes, axis=0, return_inverse=True, return_counts=True)
-    proposed = proposed.reshape(-1)
-    shared = np.flatnonzero(counts[proposed] > 1)
-    first = np.arange(len(hashes))
-    seen: dict[tuple[int, str], int] = {}
-    for row, key in zip(shared.tolist(), decide(shared), strict=True):
-        first[row] = seen.setdefault((int(proposed[row]), key), row)
-    return np.unique(first, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
+    def __init__(self, pool: WorkerPool, smiles: Sequence[str], progress: bool) -> None:
+        self._pool = pool
+        self._smiles = smiles
+        self._progress = progress
 
-def _keys(
-    pool: WorkerPool,
-    key: Literal["join", "split", "scaffold"],
-    smiles: Sequence[str],
-    rows: NDArray[np.int64],
-) -> list[str]:
-    parts = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    jobs = (
-        Job(
-            {"kind": "keys", "key": key, "number": number},
-            pa.table({"smiles": pa.array([smiles[row] for row in part], pa.string())}),
-            f"the {key} keys of {len(part)} molecules",
+    def forms(self, key: str, of: str, rows: NDArray[np.int64]) -> list[str]:
+        """Return the form of each row: key join, split or scaffold; ``of`` is the kind of key."""
+        parts = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+        jobs = (
+            Job(
+                {"kind": "keys", "key": key, "of": of, "number": number},
+                pa.table({"smiles": pa.array([self._smiles[row] for row in part], pa.string())}),
+                f"the {key} keys of {len(part)} molecules",
+            )
+            for number, part in enumerate(parts)
         )
-        for number, part in enumerate(parts)
-    )
-    found = {answer["number"]: answer["keys"] for answer in pool.run(jobs, lambda _: None)}
-    return [text for number in range(len(parts)) for text in found[number]]
+        show = self._progress and len(rows) > 20 * _BATCH
+        with progress_bar(f"{key} keys ({of})", len(rows), 0, show=show) as report:
+            found = {one["number"]: one["keys"] for one in self._pool.run(jobs, report)}
+        return [text for number in range(len(parts)) for text in found[number]]
 
 
-def _hash_scaffolds(
-    pool: WorkerPool, smiles: Sequence[str], split_group: NDArray[np.int64]
-) -> NDArray[np.uint64]:
-    """Return [T] scaffold hashes; molecules of one split group have one scaffold."""
-    _, representative, group = np.unique(split_group, return_index=True, return_inverse=True)
-    scaffolds = _keys(pool, "scaffold", smiles, representative)
+def _group_rows(
+    chemist: _Chemist,
+    join_hash: NDArray[np.uint64],
+    split_hash: NDArray[np.uint64],
+    keys: KeysConfig,
+) -> dict[str, NDArray[Any]]:
+    """Return molecule, split_group and group_hash of T rows with [T, 2] hashes.
+
+    Every kind of key is equal where the key ``stereo`` is. So rows are joined by that one first,
+    and only the first row of each is looked at for others: what is joined can never be parted.
+    """
+    stereo = group(join_hash, lambda rows: chemist.forms("join", "stereo", rows))
+    first = np.unique(stereo, return_index=True)[1].astype(np.int64)
+
+    def same(key: str, of: str, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        return group(hashes[first], lambda rows: chemist.forms(key, of, first[rows]))
+
+    def digests(key: str, of: str) -> NDArray[np.uint64]:
+        values = [text_digest(form) for form in chemist.forms(key, of, first)]
+        return np.array(values, np.uint64).reshape(-1, 2)
+
+    if keys.split == "connectivity":
+        split_digest = split_hash[first]
+        split = same("split", keys.split, split_hash)
+    else:
+        split_digest = digests("split", keys.split)
+        split = number_equal(split_digest)
+    if keys.join == "stereo":
+        join = np.arange(len(first))
+    elif keys.join == "connectivity":
+        join = same("join", keys.join, join_hash)
+    else:
+        join = by_first_occurrence(number_equal(digests("join", keys.join)))
+    split = unite(join, split)
+    least = np.full(int(split.max(initial=-1)) + 1, _LARGEST, np.uint64)
+    np.minimum.at(least, split, split_digest[:, 0])
+    return {
+        "molecule": join[stereo],
+        "split_group": split[stereo],
+        "group_hash": least[split][stereo],
+    }
+
+
+def _hash_scaffolds(chemist: _Chemist, split_group: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return [T] scaffold hashes; molecules of one split group have that of its first one."""
+    representative = np.unique(split_group, return_index=True)[1].astype(np.int64)
+    scaffolds = chemist.forms("scaffold", "connectivity", representative)
     acyclic = np.flatnonzero(np.array([not text for text in scaffolds], bool))
-    names = _keys(pool, "split", smiles, representative[acyclic])
+    names = chemist.forms("split", "connectivity", representative[acyclic])
     for position, name in zip(acyclic.tolist(), names, strict=True):
         scaffolds[position] = f"no ring: {name}"
-    hashes = np.array([_hash(text) for text in scaffolds], np.uint64)
-    return hashes[group.reshape(-1)]
+    return np.array([text_digest(text)[0] for text in scaffolds], np.uint64)[split_group]
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-
-
-def _write(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _write(folder: Path, arrays: dict[str, NDArray[Any]], keys: KeysConfig) -> None:
     """Write the index beside its place and rename it; of two writers the first one wins."""
     mixes = folder.parent
     mixes.mkdir(parents=True, exist_ok=True)
@@ -196,6 +257,7 @@ def _write(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
         content = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
+            "keys": keys.model_dump(mode="json"),
             "files": sync_tree(temporary),
         }
         write_atomic(temporary / MANIFEST, canonical_json(sign(content)), writer)
@@ -216,6 +278,7 @@ def _read(folder: Path, *, has_scaffolds: bool) -> KeyIndex:
     return KeyIndex(
         molecule=read_array(arrays, "molecule"),
         split_group=read_array(arrays, "split_group"),
+        group_hash=read_array(arrays, "group_hash"),
         scaffold=read_array(arrays, "scaffold") if has_scaffolds else None,
         starts=read_array(arrays, "starts"),
     )

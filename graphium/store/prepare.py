@@ -96,7 +96,14 @@ def prepare_experiment(
             for name, dataset in experiment.datasets.items()
         }
         stores = [open_store(path) for path in paths.values()]
-        build_keys_with(pool, stores, root, scaffolds=_needs_scaffolds(experiment))
+        build_keys_with(
+            pool,
+            stores,
+            root,
+            experiment.keys,
+            scaffolds=_needs_scaffolds(experiment),
+            progress=progress,
+        )
         return paths
 
 
@@ -111,7 +118,7 @@ def missing(experiment: Experiment, root: Path) -> list[str]:
     if absent:
         return absent
     contents = [read_manifest(path).content for path in paths.values()]
-    index = keys_path(contents, root, scaffolds=_needs_scaffolds(experiment))
+    index = keys_path(contents, root, experiment.keys, scaffolds=_needs_scaffolds(experiment))
     return [] if (index / MANIFEST).is_file() else ["the key index of its datasets"]
 
 

@@ -61,7 +61,10 @@ def _do(job: dict[str, Any], rows: pa.Table, report: Report) -> Any:
         case "sizes":
             return _count_atoms_and_bonds(rows, report)
         case "keys":
-            return {"number": job["number"], "keys": _make_keys(job["key"], rows, report)}
+            return {
+                "number": job["number"],
+                "keys": _make_keys(job["key"], job["of"], rows, report),
+            }
         case _:
             raise AssertionError(job["kind"])
 
@@ -90,12 +93,20 @@ def _count_atoms_and_bonds(rows: pa.Table, report: Report) -> dict[str, list[int
     }
 
 
-def _make_keys(kind: str, rows: pa.Table, report: Report) -> list[str]:
+def _make_keys(key: str, kind: Any, rows: pa.Table, report: Report) -> list[str]:
     from graphium.molecules.identity import join_key, split_key
     from graphium.molecules.scaffold import scaffold_smiles
 
-    make = {"join": join_key, "split": split_key, "scaffold": scaffold_smiles}[kind]
-    keys = [make(text) for text in rows.column(0).to_pylist()]
+    smiles = rows.column(0).to_pylist()
+    match key:
+        case "join":
+            keys = [join_key(text, kind) for text in smiles]
+        case "split":
+            keys = [split_key(text, kind) for text in smiles]
+        case "scaffold":
+            keys = [scaffold_smiles(text) for text in smiles]
+        case _:
+            raise AssertionError(key)
     report(rows.num_rows)
     return keys
 

@@ -233,8 +233,8 @@ def test_a_long_value_is_cut(tmp_path):
         ("batch.size=-1", "batch.size: should be greater than 0, got -1"),
         ("trainer.max_epoch=3",
          "trainer.max_epoch: unknown option (did you mean 'max_epochs'?)"),
-        ("epochs=3", "epochs: unknown option; there is name, seed, datasets, features, tasks, "
-                     "model, batch, optimizer, trainer, finetune, wandb, report"),
+        ("epochs=3", "epochs: unknown option; there is name, seed, datasets, keys, features, "
+                     "tasks, model, batch, optimizer, trainer, finetune, wandb, report"),
         ("name.x=1", "name.x: 'name' holds one value, not options; there is no 'x' in it"),
         ("batch.size.x=1",
          "batch.size.x: 'batch.size' holds one value, not options; there is no 'x' in it"),
@@ -252,8 +252,9 @@ def test_a_long_value_is_cut(tmp_path):
         ("wandb=!!python/name:os.system x",
          "wandb: tags are not allowed, got !!python/name:os.system"),
         ("seed=", "seed: should be an integer, got nothing"),
-        ("extends=other.yaml", "extends: unknown option; there is name, seed, datasets, features, "
-                               "tasks, model, batch, optimizer, trainer, finetune, wandb, report"),
+        ("extends=other.yaml", "extends: unknown option; there is name, seed, datasets, keys, "
+                               "features, tasks, model, batch, optimizer, trainer, finetune, "
+                               "wandb, report"),
     ],
 )  # fmt: skip
 def test_a_wrong_override_is_named_as_of_the_command_line(tmp_path, override, message):

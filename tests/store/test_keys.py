@@ -4,12 +4,14 @@ import pytest
 
 from graphium.config.data import DatasetConfig
 from graphium.config.experiment import Experiment
+from graphium.config.keys import KeysConfig
 from graphium.errors import StoreError
 from graphium.store.keys import build_keys, load_keys
 from graphium.store.prepare import missing, prepare_experiment
 from graphium.store.read import open_store
 from graphium.store.verify import verify_store
 
+DEFAULT = KeysConfig()
 FIRST = [
     "CCO",  # 0
     "OCC",  # 1: the same
@@ -51,7 +53,7 @@ def groups(numbers):
 def test_equal_molecules_are_joined_within_and_across_stores(prepared):
     _, root, stores, _ = prepared
 
-    index = load_keys(stores, root)
+    index = load_keys(stores, root, DEFAULT)
 
     assert index.starts.tolist() == [0, 7, 12]
     assert groups(index.molecule) == [[0, 1, 9], [2], [3], [4], [5], [6], [7, 8], [10], [11]]
@@ -61,7 +63,7 @@ def test_equal_molecules_are_joined_within_and_across_stores(prepared):
 def test_split_groups_hold_stereoisomers_and_salts_together(prepared):
     _, root, stores, _ = prepared
 
-    index = load_keys(stores, root)
+    index = load_keys(stores, root, DEFAULT)
 
     assert groups(index.split_group) == [
         [0, 1, 9], [2, 3], [4], [5], [6], [7, 8, 10], [11],
@@ -71,18 +73,18 @@ def test_split_groups_hold_stereoisomers_and_salts_together(prepared):
 def test_rings_share_scaffolds_and_chains_stand_alone(prepared):
     _, root, stores, _ = prepared
 
-    index = load_keys(stores, root)
+    index = load_keys(stores, root, DEFAULT)
 
     assert groups(index.scaffold) == [[0, 1, 9], [2, 3], [4], [5, 6], [7, 8, 10], [11]]
 
 
 def test_scaffold_hashes_do_not_depend_on_the_mix(prepared):
     _, root, stores, _ = prepared
-    whole = load_keys(stores, root).scaffold
+    whole = load_keys(stores, root, DEFAULT).scaffold
 
-    build_keys(stores[1:], root, scaffolds=True, workers=1)
+    build_keys(stores[1:], root, DEFAULT, scaffolds=True, workers=1)
 
-    np.testing.assert_array_equal(load_keys(stores[1:], root).scaffold, whole[7:])
+    np.testing.assert_array_equal(load_keys(stores[1:], root, DEFAULT).scaffold, whole[7:])
 
 
 def test_what_is_missing_is_named_until_it_is_prepared(prepared):
@@ -100,12 +102,12 @@ def test_an_index_that_was_not_made_is_an_error(prepared):
     _, root, stores, _ = prepared
 
     with pytest.raises(StoreError, match=r"no key index of b-.*, a-.*graphium data prepare"):
-        load_keys(stores[::-1], root)
+        load_keys(stores[::-1], root, DEFAULT)
 
 
 def test_a_damaged_index_is_named_and_refused(prepared):
     _, root, stores, _ = prepared
-    folder = build_keys(stores[:1], root, scaffolds=False, workers=1)
+    folder = build_keys(stores[:1], root, DEFAULT, scaffolds=False, workers=1)
     assert verify_store(folder) == []
     shard = folder / "arrays" / "molecule" / "c.0"
     content = bytearray(shard.read_bytes())
@@ -116,7 +118,7 @@ def test_a_damaged_index_is_named_and_refused(prepared):
 
     assert "key index: arrays/molecule/c.0" in problem
     with pytest.raises(StoreError, match="molecule is damaged"):
-        load_keys(stores[:1], root)
+        load_keys(stores[:1], root, DEFAULT)
 
 
 def test_stores_of_another_rdkit_are_not_joined(prepared, monkeypatch):
@@ -125,4 +127,4 @@ def test_stores_of_another_rdkit_are_not_joined(prepared, monkeypatch):
     monkeypatch.setattr("graphium.store.keys.content_versions", lambda: versions)
 
     with pytest.raises(StoreError, match=r"this is featurizer 1 and rdkit 1999\.1"):
-        build_keys(stores[::-1], root, scaffolds=False, workers=1)
+        build_keys(stores[::-1], root, DEFAULT, scaffolds=False, workers=1)
