@@ -69,7 +69,13 @@ def info(
     from graphium.store.read import open_store
 
     opened = open_store(store)
-    for block in (_describe_source, _describe_columns, _describe_failures, _describe_bytes):
+    for block in (
+        _describe_source,
+        _describe_columns,
+        _describe_conformers,
+        _describe_failures,
+        _describe_bytes,
+    ):
         typer.echo(block(opened))
 
 
@@ -178,6 +184,16 @@ def _describe_columns(store: "Store") -> str:
         lines.append(f"  {name:<{width}}  not kept: {reason}")
     for name, count in plan.infinite.items():
         lines.append(f"  {name:<{width}}  {count:,} infinite values count as missing")
+    return "\n".join(lines)
+
+
+def _describe_conformers(store: "Store") -> str:
+    how, found = store.record.plan.conformers, store.record.conformers
+    if how is None or found is None:
+        return "coordinates: none"
+    options = ", ".join(f"{name} {value}" for name, value in how.model_dump(mode="json").items())
+    lines = [f"coordinates of {found.molecules:,} of {store.num_molecules:,} molecules ({options})"]
+    lines += [f"  {reason:<12} {count:>10,}" for reason, count in found.missing.items()]
     return "\n".join(lines)
 
 

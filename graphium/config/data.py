@@ -116,6 +116,22 @@ class FingerprintConfig(Section):
     """Bonds that an environment reaches; 2 corresponds to ECFP4."""
 
 
+class ConformersConfig(Section):
+    """Coordinates of atoms, embedded by RDKit while the store is prepared."""
+
+    kind: Literal["etkdg"] = "etkdg"
+    """ETKDG version 3, with hydrogens that are left out again."""
+    seed: int = Field(default=42, ge=0, lt=2**31)
+    """Chooses the conformer; another seed is another store."""
+    optimize: Literal["none", "mmff"] = "none"
+    """``mmff`` relaxes by at most 200 steps of MMFF94; molecules without its parameters (most
+    metals) have no coordinates then."""
+    max_atoms: int = Field(default=128, ge=1, le=256)
+    """Heavy atoms above which a molecule has no coordinates; the time grows steeply with them."""
+    attempts: int = Field(default=10, ge=1, le=100)
+    """Tries with each of two ways to start; then the molecule has no coordinates."""
+
+
 class DatasetConfig(Section):
     """One table of molecules and labels. Every numeric column is kept; tasks choose from them."""
 
@@ -139,6 +155,8 @@ class DatasetConfig(Section):
     or pattern: ``labels: [descriptors.*]``."""
     fingerprint: FingerprintConfig | None = None
     """Size and radius of ``morgan_bits``, where they are not 2,048 bits of radius 2."""
+    conformers: ConformersConfig | None = None
+    """Coordinates of the atoms, for conformer features. Some 15 ms a molecule (``mmff``: 40)."""
     split: SplitConfig = RandomSplitConfig()
     """How the molecules are divided."""
 

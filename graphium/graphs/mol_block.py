@@ -58,6 +58,10 @@ class MolBlock:
     atom_rank: NDArray[np.uint16]
     """[N] canonical rank of each atom inside its molecule (a permutation of 0..n-1)."""
 
+    positions: NDArray[np.float32] | None = None
+    """[N, 3] coordinates of each atom in angstrom, where the store keeps them; NaN for all atoms of
+    a molecule that has none. Only distances inside one component mean anything."""
+
     @property
     def num_molecules(self) -> int:
         """G."""

@@ -7,18 +7,24 @@ learn to count and combine.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdPartialCharges
+from rdkit.Chem import (
+    rdDistGeom,
+    rdFingerprintGenerator,
+    rdForceFieldHelpers,
+    rdPartialCharges,
+)
 
-from graphium.config.data import ComputedLabel, FingerprintConfig, Level
+from graphium.config.data import ComputedLabel, ConformersConfig, FingerprintConfig, Level
+from graphium.molecules.conformers import embed
 from graphium.molecules.descriptors import MAX_DESCRIBED_ATOMS, descriptor_names, descriptors
-from graphium.molecules.fingerprints import NUM_MACCS_KEYS, maccs_of, morgan_of
+from graphium.molecules.fingerprints import NUM_MACCS_KEYS, maccs_keys
 from graphium.molecules.identity import accepted_mol
 
 MAX_EMBEDDED_ATOMS = 64
@@ -43,15 +49,28 @@ class LabelKind:
 
 
 @dataclass(frozen=True, slots=True)
-class ComputedLabels:
-    """Labels of one kind for G molecules."""
+class ComputeRequest:
+    """What to compute of every molecule."""
 
-    wide: NDArray[Any] | None
-    """[G, L] float32 or, of a binary kind, uint8; None of a kind that has lists."""
-    lists: list[NDArray[np.float32]] | None
-    """[G] one array over the molecule's atoms or bonds; None of a wide kind."""
-    missing: dict[str, int]
-    """Reason -> molecules of which one or all labels are missing."""
+    kinds: tuple[ComputedLabel, ...] = ()
+    fingerprint: FingerprintConfig = field(default_factory=FingerprintConfig)
+    """Size and radius of ``morgan_bits``."""
+    conformers: ConformersConfig | None = None
+    """How to embed molecules, where coordinates are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What was computed for G molecules."""
+
+    labels: dict[ComputedLabel, list[NDArray[Any]]]
+    """Kind -> [G] arrays: of a wide kind [L] (uint8 of a binary one), else one label for each atom
+    or bond of the molecule. NaN is missing."""
+    positions: list[NDArray[np.float32]]
+    """[G] coordinates of the atoms [n, 3] in angstrom, NaN where there are none; empty where none
+    were asked for."""
+    missing: dict[str, dict[str, int]]
+    """Kind (or ``positions``) -> reason -> molecules of which one or all values are missing."""
 
 
 def describe(kind: ComputedLabel) -> LabelKind:
@@ -82,70 +101,65 @@ def column_suffixes(kind: ComputedLabel, fingerprint: FingerprintConfig) -> tupl
             raise AssertionError(f"{kind} has one column")
 
 
-def compute_labels(
-    kinds: Sequence[ComputedLabel],
-    smiles: Sequence[str],
-    fingerprint: FingerprintConfig | None = None,
-) -> dict[ComputedLabel, ComputedLabels]:
-    """Return the labels of some kinds; each molecule is parsed once.
+def compute(request: ComputeRequest, smiles: Iterable[str]) -> Computed:
+    """Compute what is asked for; each molecule is parsed once.
 
     Args:
-        kinds: What to compute.
-        smiles: G accepted molecules; lists follow the order of RDKit's atoms and bonds.
-        fingerprint: Size and radius of ``morgan_bits``.
+        request: What to compute.
+        smiles: G accepted molecules; values follow the order of RDKit's atoms and bonds. All is
+            done with one molecule before the next one is taken.
 
     Raises:
         DataError: A SMILES is not accepted by ``parse_smiles``.
     """
+    names = [*request.kinds, *(["positions"] if request.conformers else [])]
+    missing: dict[str, Counter[str]] = {name: Counter() for name in names}
+    out = Computed({kind: [] for kind in request.kinds}, [], {})
+    options = request.fingerprint
+    generator = rdFingerprintGenerator.GetMorganGenerator(options.radius, fpSize=options.bits)
     with rdBase.BlockLogs():
-        mols = [accepted_mol(text) for text in smiles]
-        return {kind: _compute(kind, mols, fingerprint or FingerprintConfig()) for kind in kinds}
+        for text in smiles:
+            mol = accepted_mol(text)
+            for kind in request.kinds:
+                values, reason = _compute(kind, mol, generator)
+                out.labels[kind].append(values)
+                missing[kind].update([reason] if reason else [])
+            if request.conformers is not None:
+                found = embed(mol, request.conformers)
+                missing["positions"].update([found] if isinstance(found, str) else [])
+                unknown = np.full((mol.GetNumAtoms(), 3), np.nan, np.float32)
+                out.positions.append(unknown if isinstance(found, str) else found)
+    out.missing.update({name: dict(counts) for name, counts in missing.items()})
+    return out
 
 
 def _compute(
-    kind: ComputedLabel, mols: Sequence[Chem.Mol], fingerprint: FingerprintConfig
-) -> ComputedLabels:
+    kind: ComputedLabel, mol: Chem.Mol, generator: "rdFingerprintGenerator.FingerprintGenerator64"
+) -> tuple[NDArray[Any], str]:
+    """Return the labels of one molecule, and why some are missing, if they are."""
     match kind:
         case "descriptors":
-            return _describe_all(mols)
+            values = descriptors(mol)
+            is_big = mol.GetNumHeavyAtoms() > MAX_DESCRIBED_ATOMS
+            return values, "too_big" if is_big else "not_finite" if _has_gaps(values) else ""
         case "morgan_bits":
-            bits = morgan_of(mols, len(mols), fingerprint.radius, fingerprint.bits)
-            return ComputedLabels(bits, None, {})
+            return generator.GetFingerprintAsNumPy(mol).astype(np.uint8), ""
         case "maccs_keys":
-            return ComputedLabels(maccs_of(mols), None, {})
+            return maccs_keys(mol), ""
         case "gasteiger_charge":
-            charges = [gasteiger_charges(mol) for mol in mols]
-            unknown = sum(bool(np.isnan(one).any()) for one in charges)
-            return ComputedLabels(None, charges, {"no_parameters": unknown} if unknown else {})
+            charges = gasteiger_charges(mol)
+            return charges, "no_parameters" if _has_gaps(charges) else ""
         case "mmff_bond_length":
-            return _all_bond_lengths(mols)
+            lengths = mmff_bond_lengths(mol)
+            if isinstance(lengths, str):
+                return np.full(mol.GetNumBonds(), np.nan, np.float32), lengths
+            return lengths, ""
         case _:
             assert_never(kind)
 
 
-def _describe_all(mols: Sequence[Chem.Mol]) -> ComputedLabels:
-    values = np.empty((len(mols), len(descriptor_names())), np.float32)
-    missing: Counter[str] = Counter()
-    for row, mol in zip(values, mols, strict=True):
-        row[:] = descriptors(mol)
-        if mol.GetNumHeavyAtoms() > MAX_DESCRIBED_ATOMS:
-            missing["too_big"] += 1
-        elif np.isnan(row).any():
-            missing["not_finite"] += 1
-    return ComputedLabels(values, None, dict(missing))
-
-
-def _all_bond_lengths(mols: Sequence[Chem.Mol]) -> ComputedLabels:
-    lists = []
-    missing: Counter[str] = Counter()
-    for mol in mols:
-        found = mmff_bond_lengths(mol)
-        if isinstance(found, str):
-            missing[found] += 1
-            lists.append(np.full(mol.GetNumBonds(), np.nan, np.float32))
-        else:
-            lists.append(found)
-    return ComputedLabels(None, lists, dict(missing))
+def _has_gaps(values: NDArray[np.float32]) -> bool:
+    return bool(np.isnan(values).any())
 
 
 def gasteiger_charges(mol: Chem.Mol) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Morgan fingerprints and MACCS keys of molecules, for baselines, comparisons and as labels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +24,15 @@ def morgan(smiles: Sequence[str], radius: int = 2, bits: int = 2048) -> NDArray[
     Raises:
         DataError: A SMILES is not accepted by ``parse_smiles``.
     """
-    return morgan_of((accepted_mol(text) for text in smiles), len(smiles), radius, bits)
-
-
-def morgan_of(
-    mols: Iterable[Chem.Mol], num_molecules: int, radius: int, bits: int
-) -> NDArray[np.uint8]:
-    """Return [num_molecules, bits] Morgan fingerprints of parsed molecules."""
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
-    out = np.zeros((num_molecules, bits), np.uint8)
-    for row, mol in zip(out, mols, strict=True):
-        row[:] = generator.GetFingerprintAsNumPy(mol)
+    out = np.zeros((len(smiles), bits), np.uint8)
+    for row, text in zip(out, smiles, strict=True):
+        row[:] = generator.GetFingerprintAsNumPy(accepted_mol(text))
     return out
 
 
-def maccs_of(mols: Sequence[Chem.Mol]) -> NDArray[np.uint8]:
-    """Return [G, 166] the public MACCS keys of parsed molecules."""
-    out = np.zeros((len(mols), NUM_MACCS_KEYS), np.uint8)
-    for row, mol in zip(out, mols, strict=True):
-        present = np.array(rdMolDescriptors.GetMACCSKeysFingerprint(mol).GetOnBits(), np.int64)
-        row[present - 1] = 1
-    return out
+def maccs_keys(mol: Chem.Mol) -> NDArray[np.uint8]:
+    """Return [166] the public MACCS keys of a molecule."""
+    keys = np.zeros(NUM_MACCS_KEYS, np.uint8)
+    keys[np.array(rdMolDescriptors.GetMACCSKeysFingerprint(mol).GetOnBits(), np.int64) - 1] = 1
+    return keys

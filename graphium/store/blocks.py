@@ -34,6 +34,7 @@ def merge_blocks(blocks: Sequence[MolBlock]) -> MolBlock:
         join_hash=np.concatenate([block.join_hash for block in blocks]),
         split_hash=np.concatenate([block.split_hash for block in blocks]),
         atom_rank=np.concatenate([block.atom_rank for block in blocks]),
+        positions=_merge_positions(blocks),
     )
 
 
@@ -52,6 +53,21 @@ def select_molecules(block: MolBlock, molecules: NDArray[np.int64]) -> MolBlock:
         join_hash=block.join_hash[molecules],
         split_hash=block.split_hash[molecules],
         atom_rank=block.atom_rank[atoms],
+        positions=None if block.positions is None else block.positions[atoms],
+    )
+
+
+def _merge_positions(blocks: Sequence[MolBlock]) -> NDArray[np.float32] | None:
+    """Return the coordinates of all atoms, NaN where a block has none; None where none has any."""
+    if all(block.positions is None for block in blocks):
+        return None
+    return np.concatenate(
+        [
+            np.full((len(block.atom_code), 3), np.nan, np.float32)
+            if block.positions is None
+            else block.positions
+            for block in blocks
+        ]
     )
 
 

@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 from graphium.store.records import Family
 
 
-def stored_family(values: NDArray[Any]) -> NDArray[Any]:
-    """Return [G, L] numbers as they are; bits (uint8) as [G, L / 8 rounded up] bytes.
+def pack_bits(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return [L] bits as [L / 8, rounded up] bytes, the first in the lowest place of the first."""
+    return np.packbits(bits, bitorder="little")
 
-    The first bit stands in the lowest place of the first byte.
-    """
-    return np.packbits(values, axis=1, bitorder="little") if values.dtype == np.uint8 else values
+
+def empty_family(family: Family) -> NDArray[Any]:
+    """Return what is stored of a family when there are no molecules."""
+    width = len(family.columns)
+    if family.is_binary:
+        return np.zeros((0, -(-width // 8)), np.uint8)
+    return np.zeros((0, width), np.float32)
 
 
 def family_values(

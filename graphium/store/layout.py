@@ -74,6 +74,7 @@ ARRAYS = {
     "bond_table": ArrayInfo("W, 6", "int16", "distinct bonds; columns are BOND_PROPERTIES"),
     "join_hash": ArrayInfo("G, 2", "uint64", "hash of the whole molecule"),
     "split_hash": ArrayInfo("G, 2", "uint64", "hash of the largest fragment"),
+    "positions": ArrayInfo("N, 3", "float32", "angstrom; NaN for all atoms of a molecule without"),
     "smiles_length": ArrayInfo("G", "uint", "bytes of each SMILES"),
     "smiles": ArrayInfo("sum", "uint8", "the SMILES in UTF-8, one after another"),
     "graph_labels": ArrayInfo("G, L", "float32", "labels of molecules; NaN is missing"),
@@ -93,6 +94,6 @@ ARRAYS = {
     "text_code": ArrayInfo("G, T", "uint", "1 + position among the strings of the column; 0 none"),
 }
 """The arrays of a segment. ``*_labels`` and ``text_code`` exist where the table has such columns;
-their attributes name the ``columns``, their ``units`` and the ``strings`` of text columns. Arrays
-of computed labels exist where they are asked for; their ``names`` are those of the columns after
-the dot (of bits, the first and the last)."""
+their attributes name the ``columns``, their ``units`` and the ``strings`` of text columns.
+``positions`` and arrays of computed labels exist where they are asked for; ``names`` of the latter
+are those of their columns after the dot (of bits, the first and the last)."""

@@ -48,6 +48,11 @@ def build_manifest(
                 *(family.kind for family in plan.families),
             )
         },
+        conformers=(
+            None
+            if plan.conformers is None
+            else _sum_coverage([one.conformers for one in records if one.conformers])
+        ),
         arrays={name: _manifest_array(name, records) for name in records[0].arrays},
     )
     return Manifest.model_validate(sign(manifest.model_dump(mode="json")))

@@ -56,6 +56,7 @@ def make_plan(
         computed=tuple(dataset.computed),
         families=tuple(families),
         fingerprint=fingerprint,
+        conformers=dataset.conformers,
         versions=content_versions(),
     )
 

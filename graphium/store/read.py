@@ -132,9 +132,23 @@ class Store:
         """Rows of the source table, molecules or not."""
         return self._manifest.plan.rows
 
-    def graphs(self) -> MolBlock:
-        """Return all molecules, the vocabularies of the segments merged into one."""
-        return merge_blocks([self._read_block(record) for record in self._manifest.segments])
+    def graphs(self, *, positions: bool = False) -> MolBlock:
+        """Return all molecules, the vocabularies of the segments merged into one.
+
+        Args:
+            positions: Read the coordinates, too.
+
+        Raises:
+            DataError: If there are none.
+        """
+        if positions and self._manifest.plan.conformers is None:
+            raise DataError(
+                f"{self.path.name} holds no coordinates of atoms. Prepare the table again with the "
+                "dataset's option `conformers: {kind: etkdg}`."
+            )
+        return merge_blocks(
+            [self._read_block(record, positions=positions) for record in self._manifest.segments]
+        )
 
     def smiles(self) -> list[str]:
         """Return the SMILES of each molecule as the table has it."""
@@ -197,7 +211,7 @@ class Store:
     def _read(self, record: SegmentRecord, name: str) -> NDArray[Any]:
         return _read_array(self.path, record, name)
 
-    def _read_block(self, record: SegmentRecord) -> MolBlock:
+    def _read_block(self, record: SegmentRecord, *, positions: bool) -> MolBlock:
         return MolBlock(
             num_atoms=self._read(record, "n_atoms").astype(np.int32),
             num_bonds=self._read(record, "n_bonds").astype(np.int32),
@@ -209,6 +223,7 @@ class Store:
             join_hash=self._read(record, "join_hash"),
             split_hash=self._read(record, "split_hash"),
             atom_rank=self._read(record, "atom_rank").astype(np.uint16),
+            positions=self._read(record, "positions") if positions else None,
         )
 
     def _column(self, name: str) -> LabelColumn:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from graphium.config.base import Section
-from graphium.config.data import ComputedLabel, FingerprintConfig, Level
+from graphium.config.data import ComputedLabel, ConformersConfig, FingerprintConfig, Level
 from graphium.store.files import json_sha256
 from graphium.store.layout import FORMAT_VERSION
 
@@ -78,6 +78,8 @@ class Plan(Section):
     """Those that fill an array of their own; the others are ``columns``."""
     fingerprint: FingerprintConfig = FingerprintConfig()
     """Size and radius of ``morgan_bits``."""
+    conformers: ConformersConfig | None = None
+    """How coordinates are made, where they are kept."""
     versions: dict[str, str]
     """Versions that decide the content: featurizer and rdkit."""
 
@@ -85,6 +87,11 @@ class Plan(Section):
     def num_segments(self) -> int:
         """Segments of the whole table."""
         return -(-self.rows // self.segment_rows)
+
+    @property
+    def computes(self) -> bool:
+        """Whether RDKit computes anything beyond the graphs, which takes most of the time."""
+        return bool(self.computed) or self.conformers is not None
 
     def of_level(self, level: Level) -> list[StoredColumn]:
         """Return the number columns of one level, in the order of their array's columns."""
@@ -139,6 +146,8 @@ class SegmentRecord(Section):
     """Reason -> rows that became no molecule."""
     coverage: dict[str, Coverage]
     """Labels by column, or by family of computed labels."""
+    conformers: Coverage | None = None
+    """Molecules and atoms with coordinates, where they were asked for."""
     featurizer_path: Literal["getters"] = "getters"
     """Which code read the properties; there is one so far."""
     versions: dict[str, str]
@@ -172,6 +181,7 @@ class Manifest(Section):
     bonds: int
     failures: dict[str, int]
     coverage: dict[str, Coverage]
+    conformers: Coverage | None = None
     arrays: dict[str, ManifestArray]
     sha256: str = Field(default="")
     """SHA-256 of the canonical JSON of everything else here."""

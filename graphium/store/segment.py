@@ -19,7 +19,7 @@ from graphium.store.arrays import array_sha256, narrow, pack_strings, write_arra
 from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.files import canonical_json, create_once, sync_tree
 from graphium.store.layout import COMMITS, SEGMENTS
-from graphium.store.records import ArrayRecord, FileRecord, Plan, SegmentRecord
+from graphium.store.records import ArrayRecord, Coverage, FileRecord, Plan, SegmentRecord
 from graphium.store.segment_computed import compute_segment
 from graphium.store.segment_labels import LabelArrays, check_lists, label_arrays
 
@@ -101,7 +101,7 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     Returns:
         False if another process had committed the segment before; ours is removed then.
     """
-    progress = _Progress(rows.num_rows, report, is_slow=bool(job.plan.computed))
+    progress = _Progress(rows.num_rows, report, is_slow=job.plan.computes)
     smiles = read_smiles(rows.column(job.plan.smiles).combine_chunks())
     featurized = _reject_lists(job, rows, _featurize(smiles, progress.featurized))
     computed = compute_segment(job.plan, featurized.accepted_smiles, progress.computed)
@@ -110,7 +110,7 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     arrays = {**_row_arrays(featurized), **_graph_arrays(featurized), **labels.arrays}
     folder = job.store / job.folder
     write_arrays(folder, arrays, labels.attributes)
-    record = _record(job, featurized, arrays, labels)
+    record = _record(job, featurized, arrays, labels, computed.conformers)
     content = canonical_json(record.model_dump(mode="json"))
     if create_once(job.store / COMMITS / f"{job.number:05d}.json", content, job.writer):
         return True
@@ -180,7 +180,11 @@ def _encode(text: str | None) -> bytes:
 
 
 def _record(
-    job: SegmentJob, rows: _Rows, arrays: dict[str, NDArray[Any]], labels: LabelArrays
+    job: SegmentJob,
+    rows: _Rows,
+    arrays: dict[str, NDArray[Any]],
+    labels: LabelArrays,
+    conformers: Coverage | None,
 ) -> SegmentRecord:
     states, counts = np.unique(rows.status[rows.status != RowStatus.OK], return_counts=True)
     if len(rows.accepted) != rows.block.num_molecules:
@@ -198,6 +202,7 @@ def _record(
             for state, count in zip(states, counts, strict=True)
         },
         coverage=labels.coverage,
+        conformers=conformers,
         versions={name: version(name) for name in ("graphium", "numpy", "rdkit", "zarr")},
         files={
             name: FileRecord(size=size, sha256=digest)

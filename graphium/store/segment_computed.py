@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.store.families import stored_family
+from graphium.store.families import empty_family, pack_bits
 from graphium.store.records import Coverage, Family, Plan
 
 CHUNK = 100
@@ -17,10 +17,10 @@ CHUNK = 100
 
 @dataclass(frozen=True, slots=True)
 class ComputedArrays:
-    """Computed labels of a segment."""
+    """What was computed for a segment."""
 
     arrays: dict[str, NDArray[Any]]
-    """The families, as they are stored."""
+    """The families and the positions, as they are stored."""
     attributes: dict[str, dict[str, Any]]
     lists: dict[str, list[NDArray[np.float32]]]
     """Column -> one array for each molecule, over its atoms or bonds."""
@@ -28,44 +28,64 @@ class ComputedArrays:
     """Of the families."""
     missing: dict[str, dict[str, int]]
     """Column or family -> reason -> molecules of which a label is missing."""
+    conformers: Coverage | None = None
+    """Molecules and atoms with coordinates, where they were asked for."""
 
 
 def compute_segment(
     plan: Plan, smiles: Sequence[str], report: Callable[[int], None]
 ) -> ComputedArrays:
-    """Compute all that the plan asks for; each molecule is parsed once.
+    """Compute all that the plan asks for.
 
     Args:
         plan: Which kinds.
         smiles: The accepted molecules of the segment.
         report: Called with the number of molecules that were done since the last call.
     """
-    out = ComputedArrays({}, {}, {}, {}, {})
-    if not plan.computed:
-        return out
-    # Only tables that ask for computed labels pay for the import.
-    from graphium.molecules.computed import compute_labels
+    if not plan.computes:
+        return ComputedArrays({}, {}, {}, {}, {})
+    # Only tables that ask for it pay for the import.
+    from graphium.molecules.computed import ComputeRequest, compute
 
-    wide: dict[str, list[NDArray[Any]]] = {family.kind: [] for family in plan.families}
-    missing: dict[str, Counter[str]] = {kind: Counter() for kind in plan.computed}
+    request = ComputeRequest(plan.computed, plan.fingerprint, plan.conformers)
+    labels: dict[str, list[NDArray[Any]]] = {kind: [] for kind in plan.computed}
+    positions: list[NDArray[np.float32]] = []
+    missing: dict[str, Counter[str]] = {}
+    binary = {family.kind for family in plan.families if family.is_binary}
     for first in range(0, len(smiles), CHUNK):
-        chunk = smiles[first : first + CHUNK]
-        for kind, labels in compute_labels(plan.computed, chunk, plan.fingerprint).items():
-            missing[kind].update(labels.missing)
-            if labels.wide is not None:
-                wide[kind].append(stored_family(labels.wide))
-            else:
-                out.lists.setdefault(kind, []).extend(labels.lists or [])
-        report(len(chunk))
-    out.missing.update({kind: dict(counts) for kind, counts in missing.items()})
+        found = compute(request, smiles[first : first + CHUNK])
+        for kind, values in found.labels.items():
+            labels[kind] += [pack_bits(row) for row in values] if kind in binary else values
+        positions += found.positions
+        for name, counts in found.missing.items():
+            missing.setdefault(name, Counter()).update(counts)
+        report(len(smiles[first : first + CHUNK]))
+    reasons = {name: dict(sorted(counts.items())) for name, counts in missing.items()}
+    return _collect(plan, labels, positions, reasons)
+
+
+def _collect(
+    plan: Plan,
+    labels: dict[str, list[NDArray[Any]]],
+    positions: list[NDArray[np.float32]],
+    missing: dict[str, dict[str, int]],
+) -> ComputedArrays:
+    out = ComputedArrays({}, {}, {}, {}, missing)
     for family in plan.families:
-        width = len(family.columns)
-        empty = stored_family(np.zeros((0, width), np.uint8 if family.is_binary else np.float32))
-        array = np.concatenate([empty, *wide[family.kind]])
+        array = np.stack(labels.pop(family.kind)) if labels[family.kind] else empty_family(family)
         out.arrays[family.kind] = array
         out.attributes[family.kind] = {"names": list(family.names), "is_binary": family.is_binary}
-        out.coverage[family.kind] = _count(array, family, out.missing[family.kind])
-    return out
+        out.coverage[family.kind] = _count(array, family, missing.get(family.kind, {}))
+    out.lists.update(labels)
+    if plan.conformers is None:
+        return out
+    out.arrays["positions"] = np.concatenate([np.zeros((0, 3), np.float32), *positions])
+    how = plan.conformers.model_dump(mode="json")
+    out.attributes["positions"] = {"unit": "angstrom", "method": how}
+    known = [len(one) for one in positions if not np.isnan(one).any()]
+    reasons = missing.get("positions", {})
+    conformers = Coverage(molecules=len(known), labels=sum(known), missing=reasons)
+    return replace(out, conformers=conformers)
 
 
 def _count(array: NDArray[Any], family: Family, missing: dict[str, int]) -> Coverage:

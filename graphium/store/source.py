@@ -64,6 +64,8 @@ def content_key(dataset: DatasetConfig, source: Source) -> str:
     }
     if dataset.fingerprint is not None:
         key["fingerprint"] = dataset.fingerprint.model_dump(mode="json")
+    if dataset.conformers is not None:
+        key["conformers"] = dataset.conformers.model_dump(mode="json")
     return json_sha256(key)[:16]
 
 

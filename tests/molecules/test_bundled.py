@@ -6,7 +6,7 @@ from rdkit import Chem, rdBase
 
 from graphium.graphs.mol_block import RowStatus
 from graphium.molecules.bundled import load_bundled
-from graphium.molecules.computed import compute_labels
+from graphium.molecules.computed import ComputeRequest, compute
 from graphium.molecules.featurize import featurize_chunk
 from graphium.molecules.identity import split_key
 
@@ -54,8 +54,8 @@ def test_the_two_tables_and_the_parts_of_one_share_molecules(freesolv, solubilit
 
 
 def test_some_gasteiger_charges_are_missing_and_none_is_infinite(solubility):
-    found = compute_labels(["gasteiger_charge"], solubility["smiles"].tolist())
-    charges = np.concatenate(found["gasteiger_charge"].lists)
+    found = compute(ComputeRequest(("gasteiger_charge",)), solubility["smiles"].tolist())
+    charges = np.concatenate(found.labels["gasteiger_charge"])
     assert 0 < np.isnan(charges).sum() < 100
     assert not np.isinf(charges).any()
 
@@ -66,7 +66,7 @@ def test_molecules_of_one_atom_have_an_empty_list_of_bonds_of_the_right_type(fre
     block = featurize_chunk(freesolv["smiles"][methane]).block
     assert block.bond_ends.shape == (0, 2)
     assert block.bond_ends.dtype == np.uint16
-    (lengths,) = compute_labels(["mmff_bond_length"], ["C"])["mmff_bond_length"].lists
+    (lengths,) = compute(ComputeRequest(("mmff_bond_length",)), ["C"]).labels["mmff_bond_length"]
     assert lengths.shape == (0,)
     assert lengths.dtype == np.float32
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from graphium.cli.data import app
 from graphium.config.data import DatasetConfig
 from graphium.errors import DataError
-from graphium.molecules.computed import compute_labels
+from graphium.molecules.computed import ComputeRequest, compute
 from graphium.store.prepare import prepare_dataset, store_path
 from graphium.store.read import open_store
 
@@ -40,7 +40,7 @@ def store(config, tmp_path_factory):
 @pytest.mark.parametrize("kind", ["descriptors", "morgan_bits", "maccs_keys"])
 def test_a_family_is_read_back_as_rdkit_computes_it(store, kind):
     names = [column.name for column in store.columns if column.name.startswith(f"{kind}.")]
-    wanted = compute_labels([kind], ACCEPTED)[kind].wide.astype(np.float32)
+    wanted = np.stack(compute(ComputeRequest((kind,)), ACCEPTED).labels[kind]).astype(np.float32)
     known = ~np.isnan(wanted).all(axis=1)
     chosen = [0, 5, 7, 8, len(names) - 1]
 
