@@ -6,16 +6,17 @@ needs processes; this module imports no torch, so that they start at once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
 
 from graphium.graphs.mol_block import MolBlock, RowStatus
-from graphium.molecules.getters import properties_of_chunk
+from graphium.molecules.compiled import load_kernels
+from graphium.molecules.fast_path import ChunkReader, is_decoder_trusted
 from graphium.molecules.hashes import hash_chunk
-from graphium.molecules.identity import canonical_ranks, largest_fragment
-from graphium.molecules.parse import parse_smiles
+from graphium.molecules.identity import accepted_mol, canonical_ranks, largest_fragment
+from graphium.molecules.parse import parse_chunk
 
 _NO_RANKS = np.zeros(0, np.int64)
 
@@ -30,23 +31,46 @@ class FeaturizedChunk:
     """[S] ``RowStatus`` of each row."""
     rows: NDArray[np.int64]
     """[G] positions of the accepted rows, increasing."""
-    path: Literal["getters"] = "getters"
-    """Which code read the properties."""
+    num_by_getters: int
+    """Molecules whose properties came through RDKit's getters, the slow path; the result is the
+    same."""
 
 
-def featurize_chunk(smiles: Sequence[str | None]) -> FeaturizedChunk:
+def featurize_chunk(
+    smiles: Sequence[str | None], *, ranks: bool = True, compiled: bool = False
+) -> FeaturizedChunk:
     """Featurise a chunk; a row that is refused has its reason in ``status`` and nothing else.
 
     The result depends on the rows alone: not on other chunks, on processes, or on the machine.
+
+    Args:
+        smiles: The rows.
+        ranks: Whether to rank the atoms, which labels of atoms and bonds need and half a parse
+            pays for.
+        compiled: Whether to start numba, where it is installed; worth it from
+            ``compiled.WORTH_ROWS`` molecules on.
     """
-    parsed = [parse_smiles(text) for text in smiles]
-    status = np.array(
-        [one if isinstance(one, RowStatus) else RowStatus.OK for one in parsed], np.uint8
-    )
-    mols = [one for one in parsed if not isinstance(one, RowStatus)]
-    properties = properties_of_chunk(mols)
+    kernels = load_kernels() if compiled else None
+    reader = ChunkReader(is_trusted=is_decoder_trusted(), kernels=kernels)
+    status = np.full(len(smiles), RowStatus.OK, np.uint8)
+    accepted: list[str] = []
+    rank_arrays = [_NO_RANKS]
+    for row, (text, mol) in enumerate(zip(smiles, parse_chunk(smiles), strict=True)):
+        if isinstance(mol, RowStatus):
+            status[row] = mol
+            continue
+        assert text is not None, "a missing text is no molecule"
+        accepted.append(text)
+        reader.add(mol, may_have_centres="@" in text)
+        if ranks:
+            rank_arrays.append(canonical_ranks(mol))
+
+    def read_again(molecule: int) -> Chem.Mol:
+        return accepted_mol(accepted[molecule])
+
+    properties, num_by_getters = reader.properties(read_again)
     join_hash, split_hash = hash_chunk(
-        properties, lambda molecule: largest_fragment(mols[molecule]).atoms
+        properties, lambda molecule: largest_fragment(read_again(molecule)).atoms, kernels
     )
     block = MolBlock(
         num_atoms=properties.num_atoms,
@@ -58,6 +82,7 @@ def featurize_chunk(smiles: Sequence[str | None]) -> FeaturizedChunk:
         bond_table=properties.bond_table,
         join_hash=join_hash,
         split_hash=split_hash,
-        atom_rank=np.concatenate([_NO_RANKS, *map(canonical_ranks, mols)]).astype(np.uint16),
+        atom_rank=np.concatenate(rank_arrays).astype(np.uint16) if ranks else None,
     )
-    return FeaturizedChunk(block, status, np.flatnonzero(status == RowStatus.OK))
+    return FeaturizedChunk(block, status, np.flatnonzero(status == RowStatus.OK), num_by_getters)
+

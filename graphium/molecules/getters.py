@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from graphium.errors import DataError
+from graphium.molecules.vocabulary import encode_rows
 
-_CIP_CODES = {"R": 1, "S": 2, "r": 3, "s": 4}
-_MAX_CODES = 2**16
+CIP_CODES = {"R": 1, "S": 2, "r": 3, "s": 4}
+"""Numbers of ``AtomRow.cip_code``."""
 _EXPLICIT, _IMPLICIT = Chem.ValenceType.EXPLICIT, Chem.ValenceType.IMPLICIT
 _SINGLE, _DOUBLE = int(Chem.BondType.SINGLE), int(Chem.BondType.DOUBLE)
 _TRIPLE, _AROMATIC = int(Chem.BondType.TRIPLE), int(Chem.BondType.AROMATIC)
@@ -78,20 +78,42 @@ class MoleculeRows(NamedTuple):
     ends: list[tuple[int, int]]
 
 
+class RowArrays(NamedTuple):
+    """The rows of some molecules, one molecule after another."""
+
+    num_atoms: NDArray[np.int32]
+    """[G]"""
+    num_bonds: NDArray[np.int32]
+    """[G]"""
+    atoms: NDArray[np.int16]
+    """[N, len(ATOM_PROPERTIES)]"""
+    bonds: NDArray[np.int16]
+    """[B, len(BOND_PROPERTIES)]"""
+    ends: NDArray[np.uint16]
+    """[B, 2]"""
+
+
 def properties_of_chunk(mols: Sequence[Chem.Mol]) -> ChunkProperties:
     """Return the properties of all atoms and bonds, each distinct row once and in rising order."""
-    rows = [molecule_rows(mol) for mol in mols]
-    atom_table, atom_code = _encode([row for one in rows for row in one.atoms], AtomRow)
-    bond_table, bond_code = _encode([row for one in rows for row in one.bonds], BondRow)
-    ends = [pair for one in rows for pair in one.ends]
+    rows = as_arrays([molecule_rows(mol) for mol in mols])
+    atom_table, atom_code = encode_rows(rows.atoms)
+    bond_table, bond_code = encode_rows(rows.bonds)
     return ChunkProperties(
-        num_atoms=np.array([len(one.atoms) for one in rows], np.int32),
-        num_bonds=np.array([len(one.bonds) for one in rows], np.int32),
-        atom_code=atom_code,
-        bond_ends=np.array(ends, np.uint16).reshape(-1, 2),
-        bond_code=bond_code,
-        atom_table=atom_table,
-        bond_table=bond_table,
+        rows.num_atoms, rows.num_bonds, atom_code, rows.ends, bond_code, atom_table, bond_table
+    )
+
+
+def as_arrays(rows: Sequence[MoleculeRows]) -> RowArrays:
+    """Return the rows as arrays."""
+    atoms = [row for one in rows for row in one.atoms]
+    bonds = [row for one in rows for row in one.bonds]
+    ends = [pair for one in rows for pair in one.ends]
+    return RowArrays(
+        np.array([len(one.atoms) for one in rows], np.int32),
+        np.array([len(one.bonds) for one in rows], np.int32),
+        np.array(atoms, np.int16).reshape(-1, len(AtomRow._fields)),
+        np.array(bonds, np.int16).reshape(-1, len(BondRow._fields)),
+        np.array(ends, np.uint16).reshape(-1, 2),
     )
 
 
@@ -132,7 +154,7 @@ def _atom_row(atom: Chem.Atom, bond_types: list[int], ring_sizes: list[int]) -> 
         implicit_valence=atom.GetValence(_IMPLICIT),
         hybridization=int(atom.GetHybridization()),
         chiral_tag=tag,
-        cip_code=_CIP_CODES[cip] if cip else 0,
+        cip_code=CIP_CODES[cip] if cip else 0,
         is_aromatic=int(atom.GetIsAromatic()),
         ring_sizes=_bits(ring_sizes),
         num_rings=len(ring_sizes),
@@ -162,18 +184,3 @@ def _bond_row(bond: Chem.Bond, first: int, second: int) -> BondRow:
         begin_atomic_number=min(first, second),
         end_atomic_number=max(first, second),
     )
-
-
-def _encode(
-    rows: Sequence[tuple[int, ...]], kind: type[AtomRow] | type[BondRow]
-) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-    """Return the distinct rows in rising order, and the position of each row among them."""
-    distinct = sorted(set(rows))
-    if len(distinct) > _MAX_CODES:
-        raise DataError(
-            f"a chunk has {len(distinct)} distinct {kind.__name__}s, and a block holds "
-            f"{_MAX_CODES}; featurize fewer molecules at once"
-        )
-    position = {row: code for code, row in enumerate(distinct)}
-    table = np.array(distinct, np.int16).reshape(len(distinct), len(kind._fields))
-    return table, np.fromiter((position[row] for row in rows), np.uint16, len(rows))

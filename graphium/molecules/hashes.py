@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from graphium.graphs.mol_block import offsets
 from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
+from graphium.molecules.compiled import Kernels
 from graphium.molecules.getters import ChunkProperties
 
 ROUNDS = 8
@@ -58,7 +59,9 @@ class _HeavyGraph:
 
 
 def hash_chunk(
-    properties: ChunkProperties, atoms_of_largest: Callable[[int], Sequence[int]]
+    properties: ChunkProperties,
+    atoms_of_largest: Callable[[int], Sequence[int]],
+    kernels: Kernels | None = None,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return the join and split hashes of G molecules, each [G, 2].
 
@@ -74,7 +77,12 @@ def hash_chunk(
     owner[fragment] = graph.molecule
     heavy = np.bincount(fragment, weights=graph.is_heavy, minlength=num_fragments)
 
-    color = _mix(_sum_by(_mix(_refine(graph) + _SALT), fragment, num_fragments))
+    colors = (
+        _refine(graph)
+        if kernels is None
+        else kernels.refine(graph.color, graph.ends, graph.bond_color, _MULTIPLIERS, ROUNDS)
+    )
+    color = _mix(_sum_by(_mix(colors + _SALT), fragment, num_fragments))
     join = _mix(_sum_by(_mix(color ^ _SALT), owner, num_molecules))
 
     largest, is_tied = _largest(owner, heavy, color, num_molecules)

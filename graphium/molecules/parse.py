@@ -4,9 +4,15 @@ An accepted molecule is exactly what ``Chem.MolFromSmiles`` returns. RDKit alone
 "CCO name", "C<emoji>" and an empty string, wrap ``[Na+999]`` to a charge of -25, and work for
 minutes on a cage of a few hundred atoms, so cheap checks of the text and of the unsanitised graph
 come first.
+
+Most texts are plain: no atom in brackets beyond the usual elements of organic chemistry, no dummy.
+For them the steps of ``Chem.MolFromSmiles`` are taken one by one, less those that find nothing to
+do there (removing hydrogens, organometallics, atropisomers, stereo where none is written), which
+saves up to a quarter of its time and says which step failed.
 """
 
 import re
+from collections.abc import Iterator, Sequence
 
 from rdkit import Chem, rdBase
 
@@ -28,6 +34,19 @@ _SURELY_SMALL = 2 * MAX_RINGS
 _NOT_PRINTABLE = re.compile(r"[^!-~\s]|[\x0b\x0c\x1c-\x1f]", re.ASCII)
 # Numbers that RDKit would silently wrap: isotopes above 999, charges and hydrogens above 99.
 _ABSURD_NUMBER = re.compile(r"\[(?:\d{4}|[^\]]*(?:[+-]\d{3}|H\d{3}))")
+# Atoms in brackets other than those of organic chemistry: explicit hydrogens, metals, atom maps.
+_NOT_PLAIN = re.compile(
+    r"\[(?!\d{0,3}(?:[BCNOFPSI]|[bcnops]|Cl|Br|Si|Se|se)(?:@{0,2})(?:H\d?)?(?:[+-]\d?|\+\+|--)?\])"
+)
+
+_UNSANITIZED = Chem.SmilesParserParams()
+_UNSANITIZED.sanitize = False
+_UNSANITIZED.removeHs = False
+_STEPS = (
+    int(Chem.SanitizeFlags.SANITIZE_ALL)
+    & ~int(Chem.SanitizeFlags.SANITIZE_CLEANUP_ORGANOMETALLICS)
+    & ~int(Chem.SanitizeFlags.SANITIZE_CLEANUPATROPISOMERS)
+)
 
 
 def parse_smiles(smiles: str | None) -> Chem.Mol | RowStatus:
@@ -36,41 +55,76 @@ def parse_smiles(smiles: str | None) -> Chem.Mol | RowStatus:
     Blanks at either end are ignored. Never raises: anything that is not text (a missing value) is
     ``RowStatus.EMPTY``. RDKit's log is silent meanwhile.
     """
+    return next(parse_chunk([smiles]))
+
+
+def parse_chunk(smiles: Sequence[str | None]) -> Iterator[Chem.Mol | RowStatus]:
+    """Yield the same for each of many.
+
+    Let go of a molecule before you take the next one: a chunk of them does not fit the processor's
+    cache, and costs half as much again.
+    """
+    # All texts first: between two molecules, the first regular expression takes ten times as long.
+    texts = [_check_text(text) for text in smiles]
+    plain = [isinstance(text, str) and _is_plain(text) for text in texts]
+    with rdBase.BlockLogs():
+        for text, is_plain in zip(texts, plain, strict=True):
+            if isinstance(text, RowStatus):
+                yield text
+            else:
+                yield _read_plain(text) if is_plain else _read_any(text)
+
+
+def _check_text(smiles: str | None) -> str | RowStatus:
+    """Return the text without blanks around it, or why no look at its graph is needed."""
     if not isinstance(smiles, str):
         return RowStatus.EMPTY
     text = smiles.strip(" \t\r\n")
-    refusal = _check_text(text)
-    if refusal is not None:
-        return refusal
-    with rdBase.BlockLogs():
-        if len(text) > _SURELY_SMALL:
-            refusal = _check_size(text)
-            if refusal is not None:
-                return refusal
-        mol = _read(text)
-        return _diagnose(text) if mol is None else mol
-
-
-def _check_text(text: str) -> RowStatus | None:
     if not text:
         return RowStatus.EMPTY
     if not text.isascii() or not text.isprintable() or " " in text:
         return RowStatus.NOT_ASCII if _NOT_PRINTABLE.search(text) else RowStatus.SYNTAX
     if len(text) > MAX_LENGTH:
         return RowStatus.TOO_BIG
-    return RowStatus.SYNTAX if _ABSURD_NUMBER.search(text) else None
+    return RowStatus.SYNTAX if "[" in text and _ABSURD_NUMBER.search(text) else text
 
 
-def _check_size(text: str) -> RowStatus | None:
-    graph = _read(text, sanitize=False)
-    if graph is None:
+def _is_plain(text: str) -> bool:
+    return "*" not in text and ("[" not in text or _NOT_PLAIN.search(text) is None)
+
+
+def _read_any(text: str) -> Chem.Mol | RowStatus:
+    """Return RDKit's reading of any text, or why there is none."""
+    if len(text) > _SURELY_SMALL:
+        graph = _read(text, sanitize=False)
+        if graph is None or _is_too_big(graph):
+            return RowStatus.SYNTAX if graph is None else RowStatus.TOO_BIG
+    mol = _read(text)
+    return _diagnose(text) if mol is None else mol
+
+
+def _read_plain(text: str) -> Chem.Mol | RowStatus:
+    """Return what ``Chem.MolFromSmiles`` returns for a plain text, or why it refuses it."""
+    mol = Chem.MolFromSmiles(text, _UNSANITIZED)
+    if mol is None:
         return RowStatus.SYNTAX
-    too_big = (
+    if len(text) > _SURELY_SMALL and _is_too_big(mol):
+        return RowStatus.TOO_BIG
+    failed = Chem.SanitizeMol(mol, _STEPS, catchErrors=True)
+    if failed:
+        return _status_of(failed)
+    if "@" in text or "/" in text or "\\" in text:
+        Chem.AssignStereochemistry(mol, cleanIt=True)
+    return mol
+
+
+def _is_too_big(graph: Chem.Mol) -> bool:
+    is_too_big: bool = (
         graph.GetNumHeavyAtoms() > MAX_HEAVY_ATOMS
         or graph.GetNumAtoms() > MAX_ATOMS
         or graph.GetNumBonds() - graph.GetNumAtoms() + 1 > MAX_RINGS
     )
-    return RowStatus.TOO_BIG if too_big else None
+    return is_too_big
 
 
 def _diagnose(text: str) -> RowStatus:
@@ -78,7 +132,10 @@ def _diagnose(text: str) -> RowStatus:
     graph = _read(text, sanitize=False)
     if graph is None:
         return RowStatus.SYNTAX
-    failed = Chem.SanitizeMol(graph, catchErrors=True)
+    return _status_of(Chem.SanitizeMol(graph, catchErrors=True))
+
+
+def _status_of(failed: Chem.SanitizeFlags) -> RowStatus:
     if failed == Chem.SanitizeFlags.SANITIZE_PROPERTIES:
         return RowStatus.VALENCE
     if failed == Chem.SanitizeFlags.SANITIZE_KEKULIZE:
