@@ -182,7 +182,7 @@ def _chunks(smiles: Sequence[str | None]) -> Iterator[FeaturizedChunk]:
     if isinstance(smiles, str):  # a string is a sequence of strings, too
         raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
     for first in range(0, max(len(smiles), 1), CHUNK):
-        yield featurize_chunk(smiles[first : first + CHUNK])
+        yield featurize_chunk(smiles[first : first + CHUNK], ranks=False)
 
 
 def _errors(chunk: FeaturizedChunk) -> list[str | None]:

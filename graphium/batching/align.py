@@ -97,6 +97,7 @@ def _ranks_and_elements(
 ) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
     atoms = ragged_index(block.atom_offsets()[molecules], block.num_atoms[molecules])
     numbers = block.atom_table[:, _ATOMIC_NUMBER][block.atom_code[atoms]]
+    assert block.atom_rank is not None, "a store with labels of atoms has their ranks"
     return block.atom_rank[atoms].astype(np.int64), numbers
 
 

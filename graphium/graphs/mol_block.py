@@ -55,8 +55,10 @@ class MolBlock:
     only proposes who may be equal; the canonical form of ``molecules/identity.py`` decides."""
     split_hash: NDArray[np.uint64]
     """[G, 2] the same of the largest fragment."""
-    atom_rank: NDArray[np.uint16]
-    """[N] canonical rank of each atom inside its molecule (a permutation of 0..n-1)."""
+    atom_rank: NDArray[np.uint16] | None
+    """[N] canonical rank of each atom inside its molecule (a permutation of 0..n-1); only labels of
+    atoms, bonds and pairs need them. None where there are none; 0 for molecules that came without
+    into a block that has some."""
 
     positions: NDArray[np.float32] | None = None
     """[N, 3] coordinates of each atom in angstrom, where the store keeps them; NaN for all atoms of

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from graphium.molecules.decode import Buffer, Decoded
 
-WORTH_ROWS = 50_000
-"""Molecules from which on the second or two that numba takes to start are won back."""
+WORTH_ROWS = 100_000
+"""Rows of a table from which on each worker wins back the seconds that numba takes to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Kernels:
 def load_kernels() -> Kernels | None:
     """Return the kernels, or None where numba is not installed."""
     try:
-        from graphium.molecules import kernels
-    except ImportError:
+        from graphium.molecules.kernels import decode, number_rows, refine
+    except (ImportError, RuntimeError):  # the latter where numba finds no folder for its code
         return None
-    return Kernels(kernels.decode, kernels.number_rows, kernels.refine)
+    return Kernels(decode, number_rows, refine)

@@ -15,7 +15,7 @@ One molecule, as format 16 writes it (all numbers little-endian; one byte each u
     trailer   10 bytes
 
 Records have different lengths, so the molecules are walked side by side: the first record of each,
-then the second of each that has two. ``decode_numba.py`` walks one molecule after another, compiled.
+then the second of each that has two. ``kernels.py`` walks one molecule after another, compiled.
 """
 
 from collections.abc import Callable, Sequence
@@ -121,8 +121,13 @@ def decode(buffer: Buffer) -> Decoded:
     known &= buffer.content[after_atoms] == BONDS_TAG
     known &= buffer.content[after_bonds] == RINGS_TAG
     known &= _ends_well(buffer, after_rings)
+    known &= _all(
+        _has_own_members(buffer.content, ring_at, np.repeat(num_atoms, num_rings)), num_rings
+    )
     known &= _all(_is_known_atom(buffer.content, atom_at), num_atoms)
-    known &= _all(_is_known_bond(buffer.content, bond_at, np.repeat(num_atoms, num_bonds)), num_bonds)
+    known &= _all(
+        _is_known_bond(buffer.content, bond_at, np.repeat(num_atoms, num_bonds)), num_bonds
+    )
     atom_at, bond_at, ring_at = (
         at[np.repeat(known, counts)]
         for at, counts in ((atom_at, num_atoms), (bond_at, num_bonds), (ring_at, num_rings))
@@ -171,17 +176,20 @@ def _walk(
 def _all(is_known: NDArray[np.bool_], counts: Positions) -> NDArray[np.bool_]:
     """Return [S] whether all records of a molecule are known."""
     unknown = np.repeat(np.arange(len(counts)), counts)[~is_known]
-    return np.bincount(unknown, minlength=len(counts)) == 0
+    all_known: NDArray[np.bool_] = np.bincount(unknown, minlength=len(counts)) == 0
+    return all_known
 
 
 def _int32(content: Bytes, at: Positions) -> Positions:
-    return np.ascontiguousarray(content[at[:, None] + np.arange(4)]).view("<i4")[:, 0].astype(int)
+    value: Positions = content[at[:, None] + np.arange(4)].view("<i4")[:, 0].astype(np.int64)
+    return value
 
 
 def _ends_well(buffer: Buffer, at: Positions) -> NDArray[np.bool_]:
     trailer = buffer.content[at[:, None] + np.arange(len(TRAILER))]
     is_trailer: NDArray[np.bool_] = (trailer == np.frombuffer(TRAILER, np.uint8)).all(axis=1)
-    return is_trailer & (at + len(TRAILER) == buffer.start + buffer.length)
+    is_trailer &= at + len(TRAILER) == buffer.start + buffer.length
+    return is_trailer
 
 
 _BITS = (np.arange(256)[:, None] >> np.arange(1, 8)) & 1  # [256, 7] which one-byte fields follow
@@ -201,7 +209,8 @@ def _is_known_atom(content: Bytes, at: Positions) -> NDArray[np.bool_]:
     if len(isotope):
         value = _int32(content, at[isotope] + 6 + _NUM_FIELDS[content[at[isotope] + 2]])
         unknown[isotope] |= (value < 0) | (value >= 2**15)
-    return unknown == 0
+    is_known: NDArray[np.bool_] = unknown == 0
+    return is_known
 
 
 def _atom_columns(content: Bytes, at: Positions) -> NDArray[np.int16]:
@@ -219,9 +228,7 @@ def _atom_columns(content: Bytes, at: Positions) -> NDArray[np.int16]:
     column["implicit_hydrogens"][:] = column["implicit_valence"]
     isotope = np.flatnonzero(content[at + 3] & 1)
     if len(isotope):
-        column["isotope"][isotope] = _int32(
-            content, at[isotope] + 6 + _NUM_FIELDS[which[isotope]]
-        )
+        column["isotope"][isotope] = _int32(content, at[isotope] + 6 + _NUM_FIELDS[which[isotope]])
     return atoms
 
 
@@ -235,8 +242,20 @@ def _bond_length(content: Bytes, at: Positions) -> Positions:
 
 
 def _is_known_bond(content: Bytes, at: Positions, num_atoms: Positions) -> NDArray[np.bool_]:
-    has_ends: NDArray[np.bool_] = np.maximum(content[at], content[at + 1]) < num_atoms
-    return has_ends & ((content[at + 2] & ~np.uint8(BOND_FLAGS)) == 0)
+    is_known: NDArray[np.bool_] = np.maximum(content[at], content[at + 1]) < num_atoms
+    is_known &= (content[at + 2] & ~np.uint8(BOND_FLAGS)) == 0
+    return is_known
+
+
+def _has_own_members(content: Bytes, at: Positions, num_atoms: Positions) -> NDArray[np.bool_]:
+    """Return [R] whether each ring consists of atoms of its molecule; at least one byte is read."""
+    if not len(at):
+        return np.zeros(0, np.bool_)
+    sizes = content[at].astype(np.int64) + 1  # with the size itself, so that no piece is empty
+    members = content[np.minimum(ragged_index(at, sizes), len(content) - 1)]
+    members[offsets(sizes)[:-1]] = 0
+    is_known: NDArray[np.bool_] = np.maximum.reduceat(members, offsets(sizes)[:-1]) < num_atoms
+    return is_known
 
 
 def _bond_columns(

@@ -75,7 +75,7 @@ def _stack(chunks: Sequence[Environments]) -> Environments:
 
 def _atom_chunk(smiles: Sequence[str], bits: int) -> tuple[Environments, MolBlock]:
     mols = [accepted_mol(text) for text in smiles]
-    block = featurize_chunk(smiles).block
+    block = featurize_chunk(smiles, ranks=False).block
     own = atom_features(block.atom_table, _ATOM_NUMBERS)[block.atom_code]
     ends = _global_ends(block)
     near = _sum_of_neighbours(own, ends)

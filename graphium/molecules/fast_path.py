@@ -28,14 +28,15 @@ TESTED_RDKIT = (
 """Versions for which ``benchmarks/featurise_equality.py`` has found no difference."""
 
 SELF_TEST = (
-    "C", "[H][H]", "[CH3]", "C#C", "N#N", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O", "c1ccc2[nH]ccc2c1",
-    "C[C@H](N)C(=O)O", "C[C@@H](O)[C@H](F)Cl", "F/C=C/F", "F/C=C\\F", "CC=NO", "C/C(=N\\O)/Cl",
-    "O=[N+]([O-])c1ccccc1", "CS(=O)(=O)N", "CS(C)=O", "C[S@](=O)CC", "OP(=O)(O)O", "FS(F)(F)(F)(F)F",
-    "[13CH3]C", "[2H]OC", "[18F]c1ccccc1", "[nH]1cccc1", "c1cc[n+]([O-])cc1", "[O-][Cl+3]([O-])([O-])[O-]",
-    "B(O)O", "C[Si](C)(C)C", "[SeH2]", "C[As](C)C", "I(=O)(=O)O", "C12C3C4C1C5C2C3C45", "C1CC2CC1CC2",
-    "C1CCCCCCCCCCCCCCC1", "C1CC1", "C1CCC1", "c1ccc2ccccc2c1", "C1CC2(C1)CCC2", "[CH2-][N+]#N",
-    "[C-]#[O+]", "CN=[N+]=[N-]", "[Fe+2]", "[K+].[O-]C(=O)c1ccccc1", "N[C@@H](Cc1c[nH]c2ccccc12)C(=O)O",
-    "C1=CC=CC=CC=C1", "OC1=CC=CC=C1", "O=C1C=CC(=O)C=C1", "CC(C)=C=C", "Br/C=C/C=C\\I", "c1ccsc1",
+    "C", "[H][H]", "[CH3]", "C#C", "N#N", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O",
+    "c1ccc2[nH]ccc2c1", "C[C@H](N)C(=O)O", "C[C@@H](O)[C@H](F)Cl", "F/C=C/F", "F/C=C\\F", "CC=NO",
+    "C/C(=N\\O)/Cl", "O=[N+]([O-])c1ccccc1", "CS(=O)(=O)N", "CS(C)=O", "C[S@](=O)CC", "OP(=O)(O)O",
+    "FS(F)(F)(F)(F)F", "[13CH3]C", "[2H]OC", "[18F]c1ccccc1", "[nH]1cccc1", "c1cc[n+]([O-])cc1",
+    "[O-][Cl+3]([O-])([O-])[O-]", "B(O)O", "C[Si](C)(C)C", "[SeH2]", "C[As](C)C", "I(=O)(=O)O",
+    "C12C3C4C1C5C2C3C45", "C1CC2CC1CC2", "C1CCCCCCCCCCCCCCC1", "C1CC1", "C1CCC1", "c1ccc2ccccc2c1",
+    "C1CC2(C1)CCC2", "[CH2-][N+]#N", "[C-]#[O+]", "CN=[N+]=[N-]", "[Fe+2]",
+    "[K+].[O-]C(=O)c1ccccc1", "N[C@@H](Cc1c[nH]c2ccccc12)C(=O)O", "C1=CC=CC=CC=C1", "OC1=CC=CC=C1",
+    "O=C1C=CC(=O)C=C1", "CC(C)=C=C", "Br/C=C/C=C\\I", "c1ccsc1",
 )  # fmt: skip
 """Molecules that are read by both ways before the decoder is trusted."""
 
@@ -106,9 +107,7 @@ class ChunkReader:
                 self._cip_codes[len(self._blobs)] = codes[len("[-] ") :: 2]
         self._blobs.append(mol.ToBinary(0))  # 0: no properties
 
-    def properties(
-        self, read_again: Callable[[int], Chem.Mol]
-    ) -> tuple[ChunkProperties, int]:
+    def properties(self, read_again: Callable[[int], Chem.Mol]) -> tuple[ChunkProperties, int]:
         """Return the properties of all, and the number of molecules that took the getters.
 
         Args:

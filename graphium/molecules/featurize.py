@@ -16,7 +16,7 @@ from graphium.molecules.compiled import load_kernels
 from graphium.molecules.fast_path import ChunkReader, is_decoder_trusted
 from graphium.molecules.hashes import hash_chunk
 from graphium.molecules.identity import accepted_mol, canonical_ranks, largest_fragment
-from graphium.molecules.parse import parse_chunk
+from graphium.molecules.parse import parse_graphs, parse_smiles
 
 _NO_RANKS = np.zeros(0, np.int64)
 
@@ -55,7 +55,9 @@ def featurize_chunk(
     status = np.full(len(smiles), RowStatus.OK, np.uint8)
     accepted: list[str] = []
     rank_arrays = [_NO_RANKS]
-    for row, (text, mol) in enumerate(zip(smiles, parse_chunk(smiles), strict=True)):
+    # Ranks may read marks of possible stereo, which only the whole reading makes.
+    mols = map(parse_smiles, smiles) if ranks else parse_graphs(smiles)
+    for row, (text, mol) in enumerate(zip(smiles, mols, strict=True)):
         if isinstance(mol, RowStatus):
             status[row] = mol
             continue
@@ -85,4 +87,3 @@ def featurize_chunk(
         atom_rank=np.concatenate(rank_arrays).astype(np.uint16) if ranks else None,
     )
     return FeaturizedChunk(block, status, np.flatnonzero(status == RowStatus.OK), num_by_getters)
-

@@ -69,6 +69,7 @@ def hash_chunk(
         properties: The molecules.
         atoms_of_largest: Molecule to the atoms of the fragment that its split key speaks of. Asked
             only where several different fragments are the largest.
+        kernels: Compiled code, where it is worth its start; the result is the same.
     """
     graph = _heavy_graph(properties)
     num_molecules = len(properties.num_atoms)

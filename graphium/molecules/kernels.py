@@ -73,7 +73,7 @@ def decode(buffer: Buffer) -> Decoded:
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _sizes(
     content: NDArray[np.uint8], start: NDArray[np.int64], length: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -91,15 +91,15 @@ def _sizes(
     return num_atoms, num_bonds
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _int32(content: NDArray[np.uint8], at: int) -> int:
+@njit(cache=True, nogil=True)
+def _int32(content: NDArray[np.uint8], at: int) -> np.int64:
     value = np.int64(0)
     for k in range(4):
         value |= np.int64(content[at + k]) << (8 * k)
-    return value - 2**32 if value >= 2**31 else value
+    return value - np.int64(2**32) if value >= 2**31 else value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _read(
     content: NDArray[np.uint8],
     start: NDArray[np.int64],
@@ -133,10 +133,8 @@ def _read(
     return known
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _read_atoms(
-    content: NDArray[np.uint8], at: int, stop: int, atoms: NDArray[np.int16]
-) -> int:
+@njit(cache=True, nogil=True)
+def _read_atoms(content: NDArray[np.uint8], at: int, stop: int, atoms: NDArray[np.int16]) -> int:
     """Return what follows the last atom, or -1 where one is unknown."""
     for a in range(len(atoms)):
         if at >= stop:
@@ -168,7 +166,7 @@ def _read_atoms(
     return at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _read_bonds(
     content: NDArray[np.uint8],
     at: int,
@@ -199,21 +197,25 @@ def _read_bonds(
         bonds[b, _CONJUGATED] = flags >> 5 & 1
         first, second = atoms[begin, _NUMBER], atoms[end, _NUMBER]
         bonds[b, _BEGIN], bonds[b, _END] = min(first, second), max(first, second)
-        for atom in (begin, end):
-            row = atoms[atom]
-            row[_DEGREE] += 1
-            if kind == 1:
-                row[_SINGLE] += 1
-            elif kind == 2:
-                row[_DOUBLE] += 1
-            elif kind == 3:
-                row[_TRIPLE] += 1
-            elif kind == 12:
-                row[_AROMATIC_BONDS] += 1
+        _count_bond(atoms[begin], kind)
+        _count_bond(atoms[end], kind)
     return at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
+def _count_bond(atom: NDArray[np.int16], kind: np.int16) -> None:
+    atom[_DEGREE] += 1
+    if kind == 1:
+        atom[_SINGLE] += 1
+    elif kind == 2:
+        atom[_DOUBLE] += 1
+    elif kind == 3:
+        atom[_TRIPLE] += 1
+    elif kind == 12:
+        atom[_AROMATIC_BONDS] += 1
+
+
+@njit(cache=True, nogil=True)
 def _read_rings(
     content: NDArray[np.uint8],
     at: int,
@@ -239,24 +241,35 @@ def _read_rings(
             following = content[at + (k + 1) % size]
             in_ring[member, following] = True
             in_ring[following, member] = True
-            row = atoms[member]
-            row[_NUM_RINGS] += 1
-            row[_MAX_RING] = max(row[_MAX_RING], size)
-            if row[_MIN_RING] == 0 or size < row[_MIN_RING]:
-                row[_MIN_RING] = size
-            if size <= MAX_RING_BIT:
-                row[_RING_SIZES] |= 1 << (size - 3)
-        at += size
+            _count_ring(atoms[member], size)
+        at += int(size)
     if num_rings > 0:
-        for b in range(len(bonds)):
-            bonds[b, _IN_RING] = in_ring[ends[b, 0], ends[b, 1]]
-        for b in range(len(bonds)):
-            in_ring[ends[b, 0], ends[b, 1]] = False
-            in_ring[ends[b, 1], ends[b, 0]] = False
+        _mark_bonds(ends, bonds, in_ring)
     return at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
+def _count_ring(atom: NDArray[np.int16], size: np.int64) -> None:
+    atom[_NUM_RINGS] += 1
+    atom[_MAX_RING] = max(atom[_MAX_RING], size)
+    if atom[_MIN_RING] == 0 or size < atom[_MIN_RING]:
+        atom[_MIN_RING] = size
+    if size <= MAX_RING_BIT:
+        atom[_RING_SIZES] |= 1 << (size - 3)
+
+
+@njit(cache=True, nogil=True)
+def _mark_bonds(
+    ends: NDArray[np.uint16], bonds: NDArray[np.int16], in_ring: NDArray[np.bool_]
+) -> None:
+    for b in range(len(bonds)):
+        bonds[b, _IN_RING] = in_ring[ends[b, 0], ends[b, 1]]
+    for b in range(len(bonds)):
+        in_ring[ends[b, 0], ends[b, 1]] = False
+        in_ring[ends[b, 1], ends[b, 0]] = False
+
+
+@njit(cache=True, nogil=True)
 def number_rows(words: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return [N] numbers of equal rows, by first occurrence, and the first row of each number."""
     size = 1024
@@ -286,16 +299,16 @@ def number_rows(words: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[n
     return number, first[:count].copy()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _are_equal(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> bool:
+    equal = True
     for k in range(len(one)):
-        if one[k] != other[k]:
-            return False
-    return True
+        equal = equal and one[k] == other[k]
+    return equal
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _slot_of(row: NDArray[np.uint64], size: int) -> int:
+@njit(cache=True, nogil=True)
+def _slot_of(row: NDArray[np.uint64], size: int) -> np.int64:
     mixed = np.uint64(0)
     for word in row:
         mixed = (mixed ^ word) * np.uint64(0x9E3779B97F4A7C15)
@@ -303,7 +316,7 @@ def _slot_of(row: NDArray[np.uint64], size: int) -> int:
     return np.int64(mixed & np.uint64(size - 1))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def refine(
     color: NDArray[np.uint64],
     ends: NDArray[np.int64],
@@ -329,7 +342,7 @@ def refine(
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _mix(value: np.uint64, first: np.uint64, second: np.uint64) -> np.uint64:
     half = np.uint64(32)
     value = (value ^ (value >> half)) * first

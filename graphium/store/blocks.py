@@ -33,7 +33,7 @@ def merge_blocks(blocks: Sequence[MolBlock]) -> MolBlock:
         bond_table=bond_table,
         join_hash=np.concatenate([block.join_hash for block in blocks]),
         split_hash=np.concatenate([block.split_hash for block in blocks]),
-        atom_rank=np.concatenate([block.atom_rank for block in blocks]),
+        atom_rank=_merge_ranks(blocks),
         positions=_merge_positions(blocks),
     )
 
@@ -52,7 +52,7 @@ def select_molecules(block: MolBlock, molecules: NDArray[np.int64]) -> MolBlock:
         bond_table=block.bond_table,
         join_hash=block.join_hash[molecules],
         split_hash=block.split_hash[molecules],
-        atom_rank=block.atom_rank[atoms],
+        atom_rank=None if block.atom_rank is None else block.atom_rank[atoms],
         positions=None if block.positions is None else block.positions[atoms],
     )
 
@@ -66,6 +66,19 @@ def _merge_positions(blocks: Sequence[MolBlock]) -> NDArray[np.float32] | None:
             np.full((len(block.atom_code), 3), np.nan, np.float32)
             if block.positions is None
             else block.positions
+            for block in blocks
+        ]
+    )
+
+
+def _merge_ranks(blocks: Sequence[MolBlock]) -> NDArray[np.uint16] | None:
+    if all(block.atom_rank is None for block in blocks):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(block.atom_code), np.uint16)
+            if block.atom_rank is None
+            else block.atom_rank
             for block in blocks
         ]
     )
@@ -100,5 +113,5 @@ def _empty_block() -> MolBlock:
         bond_table=np.zeros((0, len(BOND_PROPERTIES)), np.int16),
         join_hash=np.zeros((0, 2), np.uint64),
         split_hash=np.zeros((0, 2), np.uint64),
-        atom_rank=np.zeros(0, np.uint16),
+        atom_rank=None,
     )

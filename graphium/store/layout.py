@@ -95,5 +95,6 @@ ARRAYS = {
 }
 """The arrays of a segment. ``*_labels`` and ``text_code`` exist where the table has such columns;
 their attributes name the ``columns``, their ``units`` and the ``strings`` of text columns.
-``positions`` and arrays of computed labels exist where they are asked for; ``names`` of the latter
-are those of their columns after the dot (of bits, the first and the last)."""
+``atom_rank`` exists where some column describes atoms, bonds or pairs. ``positions`` and arrays of
+computed labels exist where they are asked for; ``names`` of the latter are those of their columns
+after the dot (of bits, the first and the last)."""

@@ -222,7 +222,11 @@ class Store:
             bond_table=self._read(record, "bond_table"),
             join_hash=self._read(record, "join_hash"),
             split_hash=self._read(record, "split_hash"),
-            atom_rank=self._read(record, "atom_rank").astype(np.uint16),
+            atom_rank=(
+                self._read(record, "atom_rank").astype(np.uint16)
+                if self._manifest.plan.has_ranks
+                else None
+            ),
             positions=self._read(record, "positions") if positions else None,
         )
 

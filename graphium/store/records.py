@@ -98,6 +98,11 @@ class Plan(Section):
         return [column for column in self.columns if column.level == level and not column.is_text]
 
     @property
+    def has_ranks(self) -> bool:
+        """Whether atoms are ranked, because labels of atoms or bonds may meet others of theirs."""
+        return any(column.level != "graph" for column in self.columns)
+
+    @property
     def text_columns(self) -> list[StoredColumn]:
         """The text columns, in the order of ``text_code``."""
         return [column for column in self.columns if column.is_text]
@@ -148,8 +153,9 @@ class SegmentRecord(Section):
     """Labels by column, or by family of computed labels."""
     conformers: Coverage | None = None
     """Molecules and atoms with coordinates, where they were asked for."""
-    featurizer_path: Literal["getters"] = "getters"
-    """Which code read the properties; there is one so far."""
+    num_by_getters: int
+    """Molecules whose properties came through RDKit's getters; those of all others were decoded
+    from its serialisation, which gives the same."""
     versions: dict[str, str]
     """Versions of the libraries that wrote it."""
     files: dict[str, FileRecord]

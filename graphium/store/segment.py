@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from graphium.errors import DataError
 from graphium.graphs.mol_block import MolBlock, RowStatus
 from graphium.labels.columns import read_smiles
+from graphium.molecules.compiled import WORTH_ROWS
 from graphium.molecules.featurize import featurize_chunk
 from graphium.store.arrays import array_sha256, narrow, pack_strings, write_arrays
 from graphium.store.blocks import merge_blocks, select_molecules
@@ -57,6 +58,8 @@ class _Rows:
     notes: dict[int, str]
     """Row -> what is wrong with it, where the status does not say all."""
     block: MolBlock
+    num_by_getters: int
+    """Molecules whose properties took the slow path."""
 
     @property
     def accepted(self) -> NDArray[np.int64]:
@@ -103,7 +106,7 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     """
     progress = _Progress(rows.num_rows, report, is_slow=job.plan.computes)
     smiles = read_smiles(rows.column(job.plan.smiles).combine_chunks())
-    featurized = _reject_lists(job, rows, _featurize(smiles, progress.featurized))
+    featurized = _reject_lists(job, rows, _featurize(job.plan, smiles, progress.featurized))
     computed = compute_segment(job.plan, featurized.accepted_smiles, progress.computed)
     progress.finish()
     labels = label_arrays(job.plan, rows, featurized.accepted, computed, featurized.block)
@@ -118,14 +121,19 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     return False
 
 
-def _featurize(smiles: list[str | None], report: Callable[[int], None]) -> _Rows:
-    blocks, states = [], []
+def _featurize(plan: Plan, smiles: list[str | None], report: Callable[[int], None]) -> _Rows:
+    blocks, states, num_by_getters = [], [], 0
     for first in range(0, len(smiles), CHUNK):
-        chunk = featurize_chunk(smiles[first : first + CHUNK])
+        chunk = featurize_chunk(
+            smiles[first : first + CHUNK],
+            ranks=plan.has_ranks,
+            compiled=plan.rows >= WORTH_ROWS,
+        )
         blocks.append(chunk.block)
         states.append(chunk.status)
+        num_by_getters += chunk.num_by_getters
         report(len(chunk.status))
-    return _Rows(smiles, np.concatenate(states), {}, merge_blocks(blocks))
+    return _Rows(smiles, np.concatenate(states), {}, merge_blocks(blocks), num_by_getters)
 
 
 def _reject_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> _Rows:
@@ -159,11 +167,10 @@ def _row_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
 def _graph_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
     block = rows.block
     lengths, content = pack_strings([_encode(text) for text in rows.accepted_smiles])
-    return {
+    arrays = {
         "n_atoms": narrow(block.num_atoms),
         "n_bonds": narrow(block.num_bonds),
         "atom_code": narrow(block.atom_code),
-        "atom_rank": narrow(block.atom_rank),
         "bond_ends": narrow(block.bond_ends),
         "bond_code": narrow(block.bond_code),
         "atom_table": block.atom_table,
@@ -173,6 +180,9 @@ def _graph_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
         "smiles_length": lengths,
         "smiles": content,
     }
+    if block.atom_rank is not None:
+        arrays["atom_rank"] = narrow(block.atom_rank)
+    return arrays
 
 
 def _encode(text: str | None) -> bytes:
@@ -203,6 +213,7 @@ def _record(
         },
         coverage=labels.coverage,
         conformers=conformers,
+        num_by_getters=rows.num_by_getters,
         versions={name: version(name) for name in ("graphium", "numpy", "rdkit", "zarr")},
         files={
             name: FileRecord(size=size, sha256=digest)

@@ -84,7 +84,7 @@ def _write_segment(job: dict[str, Any], rows: pa.Table, report: Report) -> bool:
 
 def _count_atoms_and_bonds(rows: pa.Table, report: Report) -> dict[str, list[int]]:
     """Return the accepted rows and how many atoms and bonds each has."""
-    chunk = featurize_chunk(read_smiles(rows.column(0).combine_chunks()))
+    chunk = featurize_chunk(read_smiles(rows.column(0).combine_chunks()), ranks=False)
     report(rows.num_rows)
     return {
         "rows": chunk.rows.tolist(),

@@ -8,7 +8,7 @@ from rdkit.Chem import rdMolDescriptors
 from graphium.errors import DataError
 from graphium.graphs.features import atom_features, bond_features
 from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
-from graphium.molecules import getters
+from graphium.molecules import vocabulary
 from graphium.molecules.getters import AtomRow, BondRow, molecule_rows, properties_of_chunk
 
 MOLECULES = [
@@ -95,8 +95,8 @@ def test_codes_point_at_the_rows_and_tables_are_sorted_without_repeats():
 
 
 def test_a_chunk_with_too_many_distinct_atoms_is_an_error_not_a_wrap(monkeypatch):
-    monkeypatch.setattr(getters, "_MAX_CODES", 3)
-    with pytest.raises(DataError, match="distinct AtomRows"):
+    monkeypatch.setattr(vocabulary, "MAX_CODES", 3)
+    with pytest.raises(DataError, match="distinct atoms or bonds"):
         properties_of_chunk([Chem.MolFromSmiles("CC(=O)NS")])
 
 
