@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from graphium.errors import DataError, UsageError
-from graphium.labels.table import shorten
+from graphium.labels.header import shorten
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")

@@ -15,17 +15,10 @@ import pyarrow.csv
 
 from graphium.errors import DataError
 from graphium.labels.columns import read_smiles
-from graphium.labels.table import (
-    SMILES_NAMES,
-    Table,
-    find_smiles_column,
-    open_table,
-    shorten,
-    table_from_arrow,
-)
+from graphium.labels.header import DELIMITERS, SMILES_NAMES, table_format
+from graphium.labels.table import Table, find_smiles_column, open_table, table_from_arrow
 
 _SMI = (".smi", ".smiles")
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +56,12 @@ def open_input(path: Path, smiles_column: str | None) -> Input:
     Raises:
         DataError: If the file cannot be read or has no such column; the message names those found.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    is_smi = path.is_file() and suffixes[-1:] and suffixes[-1] in _SMI
-    table = _open_smi(path) if is_smi else open_table(path)
-    if len(table.columns) == 1 and suffixes[-1] in _DELIMITERS:
-        delimiter = _DELIMITERS[suffixes[-1]]
-        read = partial(_read_single_column, path, table.columns[0], delimiter)
+    kind = table_format(path)
+    table = _open_smi(path) if kind in _SMI and path.is_file() else open_table(path)
+    if len(table.columns) == 1 and kind in DELIMITERS:
+        read = partial(_read_single_column, path, table.columns[0], DELIMITERS[kind])
         table = replace(table, open=read)
-    return Input(table, _find_smiles(table, smiles_column))
-
-
-def _find_smiles(table: Table, declared: str | None) -> str:
-    if declared is not None:
-        return find_smiles_column(table, declared)
-    for name in SMILES_NAMES:
-        found = [column for column in table.columns if column.strip().lower() == name]
-        if len(found) > 1:
-            raise DataError(
-                f"{table.name} has several SMILES columns ({', '.join(found)}); choose one with "
-                "--smiles-columns"
-            )
-        if found:
-            return found[0]
-    raise DataError(
-        f"{table.name} has no SMILES column; its columns are {shorten(table.columns)}. "
-        "Name it with --smiles-columns"
-    )
+    return Input(table, find_smiles_column(table, smiles_column, "--smiles-columns"))
 
 
 def _read_single_column(path: Path, column: str, delimiter: str) -> Iterator[pa.RecordBatch]:

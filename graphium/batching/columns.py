@@ -12,7 +12,7 @@ from graphium.config.suggest import did_you_mean
 from graphium.config.tasks import TaskConfig, TaskSpec
 from graphium.errors import DataError
 from graphium.graphs.levels import PREDICTION_COLUMNS, level_sizes, level_words, place_columns
-from graphium.labels.table import shorten
+from graphium.labels.header import shorten
 from graphium.store.read import LabelColumn, LabelTable, Store
 
 

@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from graphium.cli.check_tables import table_mistakes
 from graphium.config.load import Loaded, load_config
+from graphium.config.mistakes import config_error
 from graphium.config.schema import json_schema
 from graphium.config.training import INHERITED
-from graphium.errors import UsageError
+from graphium.errors import ConfigError, UsageError
 
 ORIGIN_COLUMN = 64
 """Where origins begin, unless values are longer."""
@@ -35,10 +37,15 @@ def check(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of experiments, for editors.")
     ] = False,
+    no_tables: Annotated[
+        bool, typer.Option("--no-tables", help="Do not look whether its tables exist.")
+    ] = False,
 ) -> None:
     """Validate an experiment and show it in full, each value with its origin.
 
-    All mistakes are listed at once, each with its file and line; the exit code is then 2.
+    Its tables must exist, and the header of a csv or tsv file must have the columns that the
+    experiment names; of other tables nothing is read. All mistakes are listed at once, each with
+    its file and line; the exit code is then 2.
     """
     if schema:
         typer.echo(json.dumps(json_schema(), indent=2))
@@ -46,6 +53,8 @@ def check(
     if experiment is None:
         raise UsageError("give an experiment, for example: graphium check expts/demo.yaml")
     loaded = load_config(experiment, overrides or [])
+    if not no_tables:
+        _check_tables(loaded)
     console = Console(highlight=False)
     for line in describe(loaded):
         console.print(line, soft_wrap=True)
@@ -53,6 +62,13 @@ def check(
     counts = ((len(config.datasets), "dataset"), (len(config.tasks), "task"))
     found = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
     console.print(f"\n[green]valid[/green]: {found}")
+
+
+def _check_tables(loaded: Loaded) -> None:
+    found = list(table_mistakes(loaded))
+    if found:
+        error = config_error(found, "experiment and its tables")
+        raise ConfigError(f"{error}\nWhere the tables are elsewhere: graphium check --no-tables")
 
 
 def describe(loaded: Loaded) -> Iterator[Text]:

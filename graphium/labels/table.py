@@ -4,36 +4,27 @@ Every cell of a csv arrives as bytes; ``labels/columns.py`` says what a column h
 are 0-based and count the rows below the header; blank lines are no rows.
 """
 
-import csv
-import gzip
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from graphium.config.suggest import did_you_mean as did_you_mean
+from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
-
-SMILES_NAMES = (
-    "smiles",
-    "canonical_smiles",
-    "isomeric_smiles",
-    "ordered_smiles",
-    "smi",
-    "cxsmiles",
-    "mol",
-    "molecule",
-    "structure",
+from graphium.labels.header import (
+    DELIMITERS,
+    PARQUET,
+    known_formats,
+    number_repeated,
+    read_header,
+    shorten,
+    smiles_candidates,
+    table_format,
 )
-"""Names that a SMILES column may have, in any case; the first that a table has is taken."""
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-_PARQUET = (".parquet", ".pq")
 _BATCH_ROWS = 16_384
 _BLOCK_BYTES = 16 << 20
 
@@ -75,18 +66,16 @@ def open_table(path: Path) -> Table:
         raise DataError(f"There is no table {path}{_similar_file(path)}.")
     if path.stat().st_size == 0:
         raise DataError(f"The table {path} is an empty file.")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
+    kind = table_format(path)
     try:
-        if kind in _PARQUET:
+        if kind in PARQUET:
             return _open_parquet(path)
-        if kind in _DELIMITERS:
-            return _open_csv(path, _DELIMITERS[kind])
-    except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
+        if kind in DELIMITERS:
+            return _open_csv(path, DELIMITERS[kind])
+    except (pa.ArrowException, OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {_first_line(error)}.") from error
     raise DataError(
-        f"{path} is not a table that graphium reads; its name must end in "
-        f"{', '.join((*_DELIMITERS, *_PARQUET))} (or .csv.gz, .tsv.gz)."
+        f"{path} is not a table that graphium reads; its name must end in {known_formats()}."
     )
 
 
@@ -94,13 +83,20 @@ def table_from_arrow(name: str, rows: pa.Table) -> Table:
     """Return a table that is already in memory."""
     return Table(
         name,
-        tuple(_unique(rows.column_names)),
+        tuple(number_repeated(rows.column_names)),
         lambda: iter(rows.to_batches(max_chunksize=_BATCH_ROWS)),
     )
 
 
-def find_smiles_column(table: Table, declared: str | None) -> str:
-    """Return the column that holds SMILES: the declared one, or the first known name.
+def find_smiles_column(
+    table: Table, declared: str | None, option: str = "the dataset's `smiles` option"
+) -> str:
+    """Return the column that holds SMILES: the declared one, or the first with a usual name.
+
+    Args:
+        table: The table.
+        declared: What the user called it; None where it is to be found.
+        option: How the user can name it, for messages.
 
     Raises:
         DataError: If there is no such column; the message names the columns found.
@@ -108,22 +104,18 @@ def find_smiles_column(table: Table, declared: str | None) -> str:
     if declared is not None:
         require_columns(table.columns, [declared], f"the SMILES column of {table.name}")
         return declared
-    by_name: dict[str, list[str]] = {}
-    for column in table.columns:
-        by_name.setdefault(column.strip().lower(), []).append(column)
-    for name in SMILES_NAMES:
-        found = by_name.get(name, [])
-        if len(found) > 1:
-            raise DataError(
-                f"{table.name} has several SMILES columns ({', '.join(found)}). "
-                "Choose one with the dataset's `smiles` option."
-            )
-        if found:
-            return found[0]
-    raise DataError(
-        f"{table.name} has no SMILES column; its columns are {shorten(table.columns)}. "
-        "Name it with the dataset's `smiles` option."
-    )
+    found = smiles_candidates(table.columns)
+    if len(found) > 1:
+        raise DataError(
+            f"{table.name} has several SMILES columns ({', '.join(found)}). "
+            f"Choose one with {option}."
+        )
+    if not found:
+        raise DataError(
+            f"{table.name} has no SMILES column; its columns are {shorten(table.columns)}. "
+            f"Name it with {option}."
+        )
+    return found[0]
 
 
 def require_columns(found: Sequence[str], wanted: Sequence[str], what: str) -> None:
@@ -140,15 +132,9 @@ def require_columns(found: Sequence[str], wanted: Sequence[str], what: str) -> N
             )
 
 
-def shorten(names: Sequence[str], limit: int = 12) -> str:
-    """Return the names joined by commas, the many after ``limit`` only counted."""
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
-
-
 def _open_parquet(path: Path) -> Table:
     with pa.parquet.ParquetFile(path) as file:
-        columns = _unique(file.schema_arrow.names)
+        columns = number_repeated(file.schema_arrow.names)
 
     def read() -> Iterator[pa.RecordBatch]:
         with pa.parquet.ParquetFile(path) as file:
@@ -158,13 +144,7 @@ def _open_parquet(path: Path) -> Table:
 
 
 def _open_csv(path: Path, delimiter: str) -> Table:
-    with _open_text(path) as stream:
-        reader = csv.reader(stream, delimiter=delimiter)
-        header = next(reader, [])
-        header_lines = reader.line_num
-    if not header:
-        raise DataError(f"The table {path} has no header line.")
-    columns = _unique([name or f"column {k}" for k, name in enumerate(header)])
+    header = read_header(path, delimiter)
 
     def read() -> Iterator[pa.RecordBatch]:
         # Bytes, not text: one name that is not UTF-8 must not make the whole table unreadable.
@@ -172,45 +152,26 @@ def _open_csv(path: Path, delimiter: str) -> Table:
             pa.csv.open_csv(
                 path,
                 read_options=pa.csv.ReadOptions(
-                    column_names=columns, skip_rows=header_lines, block_size=_BLOCK_BYTES
+                    column_names=list(header.columns),
+                    skip_rows=header.lines,
+                    block_size=_BLOCK_BYTES,
                 ),
                 parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 convert_options=pa.csv.ConvertOptions(
-                    column_types=dict.fromkeys(columns, pa.binary()),
+                    column_types=dict.fromkeys(header.columns, pa.binary()),
                     strings_can_be_null=False,
                     check_utf8=False,
                 ),
             )
         )
 
-    return Table(str(path), tuple(columns), read)
-
-
-def _open_text(path: Path) -> IO[str]:
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Number repeated names as pandas does: y, y.1, y.2."""
-    taken: set[str] = set()
-    out = []
-    for name in names:
-        free, count = name, 0
-        while free in taken:
-            count += 1
-            free = f"{name}.{count}"
-        taken.add(free)
-        out.append(free)
-    return out
+    return Table(str(path), header.columns, read)
 
 
 def _similar_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f" (there is no folder {path.parent} either)"
-    close = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
-    return f" (did you mean {path.parent / close[0]}?)" if close else ""
+    return did_you_mean(path.name, (entry.name for entry in path.parent.iterdir()))
 
 
 def _first_line(error: BaseException) -> str:

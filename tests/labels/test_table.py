@@ -77,6 +77,14 @@ def test_an_absent_smiles_column_is_an_error_that_helps(tmp_path, text, declared
         find_smiles_column(open_table(path), declared)
 
 
+def test_the_error_names_the_option_of_the_command_that_reads(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,compound\n1,C\n")
+
+    with pytest.raises(DataError, match=r"Name it with --smiles-columns\.$"):
+        find_smiles_column(open_table(path), None, "--smiles-columns")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -86,6 +94,7 @@ def test_an_absent_smiles_column_is_an_error_that_helps(tmp_path, text, declared
         ("a.xlsx", b"PK", "not a table that graphium reads.*\\.parquet"),
         ("a.parquet", b"not parquet", "cannot be read"),
         ("a.csv.gz", b"not gzip", "cannot be read"),
+        ("a.csv.gz", gzip.compress(b"smiles,y\n")[:10] + b"\xff" * 9, "cannot be read"),
         (
             "a.csv.gz",
             gzip.compress(b"smiles,y\n" + b"C,1\n" * 9999, mtime=0)[:-20],

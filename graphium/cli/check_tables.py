@@ -1,0 +1,124 @@
+"""Do the tables of an experiment exist, and do they have the columns that it names?
+
+Files are looked for, and of csv and tsv tables the header is read: no library is needed for that.
+"""
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from graphium.config.data import BUNDLED, ColumnSplitConfig, DatasetConfig, FileSplitConfig
+from graphium.config.experiment import Experiment
+from graphium.config.explain import mistake_at
+from graphium.config.load import Loaded
+from graphium.config.mistakes import Mistake
+from graphium.config.suggest import did_you_mean
+from graphium.config.unreadable import no_file
+from graphium.config.yaml_nodes import Keys
+from graphium.errors import DataError
+from graphium.labels.header import (
+    DELIMITERS,
+    PARQUET,
+    known_formats,
+    read_header,
+    shorten,
+    smiles_candidates,
+    table_format,
+)
+
+
+def table_mistakes(loaded: Loaded) -> Iterator[Mistake]:
+    """Yield what is wrong between an experiment and its tables, each with its place in the YAML."""
+    experiment = loaded.experiment
+    for name, dataset in experiment.datasets.items():
+        for keys, message in _of_dataset(experiment, name, dataset):
+            yield mistake_at(loaded.written, keys, message)
+
+
+def _of_dataset(
+    experiment: Experiment, name: str, dataset: DatasetConfig
+) -> Iterator[tuple[Keys, str]]:
+    """Yield (option, what is wrong with it)."""
+    here = ("datasets", name)
+    if isinstance(dataset.split, FileSplitConfig) and not Path(dataset.split.file).is_file():
+        yield (*here, "split", "file"), no_file(Path(dataset.split.file))
+    if reason := _why_unusable(dataset):
+        yield (*here, "table"), reason
+        return
+    path = Path(dataset.table)
+    if dataset.is_bundled or table_format(path) in PARQUET:
+        return
+    try:
+        columns = read_header(path, DELIMITERS[table_format(path)]).columns
+    except DataError as error:
+        yield (*here, "table"), str(error).rstrip(".")
+        return
+    if dataset.smiles is None and (reason := _why_no_smiles(columns)):
+        yield (*here, "table"), reason
+    for keys, column in _options(name, dataset):
+        if column not in columns:
+            yield keys, _no_column(column, columns)
+    for keys, pattern in _labels(experiment, name, dataset):
+        if pattern not in columns and not any(fnmatchcase(one, pattern) for one in columns):
+            yield keys, _no_column(pattern, columns)
+
+
+def _options(name: str, dataset: DatasetConfig) -> Iterator[tuple[Keys, str]]:
+    """Yield (option, column) of the options of a dataset that name a column."""
+    here = ("datasets", name)
+    if dataset.smiles is not None:
+        yield (*here, "smiles"), dataset.smiles
+    if dataset.weights is not None:
+        yield (*here, "weights"), dataset.weights
+    yield from (((*here, "categories", column), column) for column in dataset.categories)
+    yield from (((*here, "levels", column), column) for column in dataset.levels)
+    if isinstance(dataset.split, ColumnSplitConfig):
+        yield (*here, "split", "column"), dataset.split.column
+
+
+def _labels(
+    experiment: Experiment, name: str, dataset: DatasetConfig
+) -> Iterator[tuple[Keys, str]]:
+    """Yield (option, column or pattern) of the labels that a table must hold."""
+    for task_name, task in experiment.tasks.items():
+        for i, label in enumerate(task.labels):
+            if task.dataset == name and not _may_be_computed(label, dataset):
+                yield ("tasks", task_name, "labels", i), label
+
+
+def _may_be_computed(label: str, dataset: DatasetConfig) -> bool:
+    """Return whether a label can be one that RDKit computes, or a pattern of such."""
+    is_pattern = any(sign in label for sign in "*?[")
+    return any(
+        label == computed or label.startswith(f"{computed}.") or is_pattern
+        for computed in dataset.computed
+    )
+
+
+def _no_column(name: str, columns: Sequence[str]) -> str:
+    meant = did_you_mean(name, columns)
+    return f"the table has no column '{name}'{meant}; its columns are {shorten(columns)}"
+
+
+def _why_unusable(dataset: DatasetConfig) -> str:
+    if dataset.is_bundled:
+        if dataset.table in BUNDLED:
+            return ""
+        meant = did_you_mean(dataset.table, BUNDLED)
+        return f"there is no bundled table '{dataset.table}'{meant}; there are {', '.join(BUNDLED)}"
+    path = Path(dataset.table)
+    if not path.exists():
+        return no_file(path)
+    if table_format(path) not in (*DELIMITERS, *PARQUET):
+        return f"a table's name must end in {known_formats()}, got '{path.name}'"
+    return "" if path.is_file() else f"'{path}' is not a file"
+
+
+def _why_no_smiles(columns: Sequence[str]) -> str:
+    found = smiles_candidates(columns)
+    if len(found) == 1:
+        return ""
+    wrong = f"there are several SMILES columns ({', '.join(found)})"
+    if not found:
+        wrong = f"there is no SMILES column; the columns are {shorten(columns)}"
+    return f"{wrong}; name it with the dataset's option `smiles`"
