@@ -19,8 +19,9 @@ PARTS: tuple[Part, ...] = ("train", "val", "test")
 """Names of the parts by their number; a higher number is held out more."""
 
 ComputedLabel = Literal[
-    "descriptors", "morgan_bits", "maccs_keys", "gasteiger_charge", "mmff_bond_length"
-]
+    "descriptors", "morgan_bits", "maccs_keys", "gasteiger_charge", "mmff_bond_length",
+    "conformer_distance",
+]  # fmt: skip
 """Labels that RDKit computes while a store is prepared; no table needs to hold any.
 
 * ``descriptors`` (graph; ``descriptors.<name>``): RDKit's 2-D descriptors, each in its own unit;
@@ -31,6 +32,8 @@ ComputedLabel = Literal[
 * ``gasteiger_charge`` (node, elementary charges): non-finite ones are missing.
 * ``mmff_bond_length`` (edge, angstrom): bonds between heavy atoms of one seeded, MMFF-relaxed
   conformer; a molecule that cannot be embedded has none.
+* ``conformer_distance`` (nodepair, angstrom): distances between atoms in the conformer that the
+  dataset's ``conformers`` makes; pairs of atoms in two fragments of a salt have none.
 """
 
 
@@ -194,6 +197,11 @@ class DatasetConfig(Section):
         repeated = sorted({kind for kind in self.computed if self.computed.count(kind) > 1})
         if repeated:
             raise FieldError(("computed",), f"{_quoted(repeated)} is listed more than once")
+        if "conformer_distance" in self.computed and self.conformers is None:
+            raise FieldError(
+                ("computed",),
+                "'conformer_distance' needs coordinates; add `conformers: {kind: etkdg}`",
+            )
         if self.fingerprint is not None and "morgan_bits" not in self.computed:
             raise FieldError(
                 ("fingerprint",), "it describes 'morgan_bits', which `computed` does not list"

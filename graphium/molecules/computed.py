@@ -65,7 +65,7 @@ class Computed:
 
     labels: dict[ComputedLabel, list[NDArray[Any]]]
     """Kind -> [G] arrays: of a wide kind [L] (uint8 of a binary one), else one label for each atom
-    or bond of the molecule. NaN is missing."""
+    bond or pair of atoms of the molecule. NaN is missing."""
     positions: list[NDArray[np.float32]]
     """[G] coordinates of the atoms [n, 3] in angstrom, NaN where there are none; empty where none
     were asked for."""
@@ -84,6 +84,8 @@ def describe(kind: ComputedLabel) -> LabelKind:
             return LabelKind("node", "e", is_wide=False)
         case "mmff_bond_length":
             return LabelKind("edge", "angstrom", is_wide=False)
+        case "conformer_distance":
+            return LabelKind("nodepair", "angstrom", is_wide=False)
         case _:
             assert_never(kind)
 
@@ -120,21 +122,25 @@ def compute(request: ComputeRequest, smiles: Iterable[str]) -> Computed:
     with rdBase.BlockLogs():
         for text in smiles:
             mol = accepted_mol(text)
-            for kind in request.kinds:
-                values, reason = _compute(kind, mol, generator)
-                out.labels[kind].append(values)
-                missing[kind].update([reason] if reason else [])
+            found: NDArray[np.float32] | str = "not_asked"
             if request.conformers is not None:
                 found = embed(mol, request.conformers)
                 missing["positions"].update([found] if isinstance(found, str) else [])
                 unknown = np.full((mol.GetNumAtoms(), 3), np.nan, np.float32)
                 out.positions.append(unknown if isinstance(found, str) else found)
+            for kind in request.kinds:
+                values, reason = _compute(kind, mol, found, generator)
+                out.labels[kind].append(values)
+                missing[kind].update([reason] if reason else [])
     out.missing.update({name: dict(counts) for name, counts in missing.items()})
     return out
 
 
 def _compute(
-    kind: ComputedLabel, mol: Chem.Mol, generator: "rdFingerprintGenerator.FingerprintGenerator64"
+    kind: ComputedLabel,
+    mol: Chem.Mol,
+    conformer: NDArray[np.float32] | str,
+    generator: "rdFingerprintGenerator.FingerprintGenerator64",
 ) -> tuple[NDArray[Any], str]:
     """Return the labels of one molecule, and why some are missing, if they are."""
     match kind:
@@ -154,12 +160,33 @@ def _compute(
             if isinstance(lengths, str):
                 return np.full(mol.GetNumBonds(), np.nan, np.float32), lengths
             return lengths, ""
+        case "conformer_distance":
+            if isinstance(conformer, str):
+                size = mol.GetNumAtoms()
+                return np.full(size * (size - 1) // 2, np.nan, np.float32), conformer
+            return conformer_distances(mol, conformer), ""
         case _:
             assert_never(kind)
 
 
 def _has_gaps(values: NDArray[np.float32]) -> bool:
     return bool(np.isnan(values).any())
+
+
+def conformer_distances(mol: Chem.Mol, positions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return [n (n - 1) / 2] distances of pairs of atoms, in the units of ``positions`` [n, 3].
+
+    Pairs are in the order (0, 1), (0, 2), ..., (n - 2, n - 1); NaN for two atoms that no path of
+    bonds connects, because fragments are embedded each by itself.
+    """
+    first, second = np.triu_indices(mol.GetNumAtoms(), 1)
+    between = np.linalg.norm(positions[first] - positions[second], axis=1)
+    out = np.asarray(between, np.float32)
+    fragment = np.empty(mol.GetNumAtoms(), np.int64)
+    for number, atoms in enumerate(Chem.GetMolFrags(mol)):
+        fragment[list(atoms)] = number
+    out[fragment[first] != fragment[second]] = np.nan
+    return out
 
 
 def gasteiger_charges(mol: Chem.Mol) -> NDArray[np.float32]:

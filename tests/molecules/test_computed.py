@@ -7,6 +7,7 @@ from rdkit.Chem import Descriptors, MACCSkeys, rdFingerprintGenerator
 
 from graphium.config.data import ComputedLabel, ConformersConfig, FingerprintConfig
 from graphium.errors import DataError
+from graphium.graphs.levels import level_sizes
 from graphium.molecules import computed
 from graphium.molecules.computed import ComputeRequest, column_suffixes, compute, describe
 from graphium.molecules.descriptors import descriptor_names
@@ -18,7 +19,7 @@ LISTS = [kind for kind in KINDS if not describe(kind).is_wide]
 
 def computed_of(kind, *smiles):
     """Return the labels of each molecule and the reasons of those that are missing."""
-    found = compute(ComputeRequest((kind,)), smiles)
+    found = compute(ComputeRequest((kind,), conformers=ConformersConfig()), smiles)
     return found.labels[kind], found.missing[kind]
 
 
@@ -27,11 +28,14 @@ def labels_of(kind, *smiles):
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_there_is_one_label_for_each_atom_or_bond(kind):
+def test_there_is_one_label_for_each_atom_bond_or_pair(kind):
     smiles = ["CCO", "C", "c1ccccc1C(=O)N", "[Na+].[Cl-]"]
     mols = [Chem.MolFromSmiles(text) for text in smiles]
-    level = describe(kind).level
-    lengths = [mol.GetNumAtoms() if level == "node" else mol.GetNumBonds() for mol in mols]
+    atoms, bonds = (
+        np.array([size(mol) for mol in mols])
+        for size in (Chem.Mol.GetNumAtoms, Chem.Mol.GetNumBonds)
+    )
+    lengths = level_sizes(describe(kind).level, atoms, bonds).tolist()
     labels = labels_of(kind, *smiles)
     assert [len(label) for label in labels] == lengths
     assert all(label.dtype == np.float32 for label in labels)
@@ -144,3 +148,21 @@ def test_bonds_to_written_hydrogens_have_no_length():
 def test_an_impossible_cage_is_missing_after_a_bounded_effort():
     (lengths,) = labels_of("mmff_bond_length", "C12C3C4C1C5C2C3C45.C1=CC=C1")
     assert len(lengths) == 16
+
+
+def test_distances_are_those_of_the_conformer_pair_by_pair():
+    found = compute(
+        ComputeRequest(("conformer_distance",), conformers=ConformersConfig()), ["CCOC"]
+    )
+    (positions,), (labels,) = found.positions, found.labels["conformer_distance"]
+    pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    wanted = [np.linalg.norm(positions[i] - positions[j]) for i, j in pairs]
+    np.testing.assert_allclose(labels, wanted, rtol=1e-6)
+
+
+def test_fragments_have_no_distance_and_failed_conformers_none_at_all():
+    labels, missing = computed_of("conformer_distance", "CC.[Na+]", "C1=C2C3=C1C23")
+    assert np.isnan(labels[0]).tolist() == [False, True, True]
+    assert len(labels[1]) == 10
+    assert np.isnan(labels[1]).all()
+    assert missing == {"no_conformer": 1}

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from graphium.cli.data import app
 from graphium.config.data import DatasetConfig
 from graphium.errors import DataError
+from graphium.graphs.levels import level_sizes
 from graphium.molecules.computed import ComputeRequest, compute
 from graphium.store.prepare import prepare_dataset, store_path
 from graphium.store.read import open_store
@@ -17,7 +18,16 @@ SMILES = [
     "C[C@H](N)C(=O)O", "C" * 257, "O",
 ]  # fmt: skip
 ACCEPTED = [text for text in SMILES if " " not in text]
-EVERY = ["descriptors", "morgan_bits", "maccs_keys", "gasteiger_charge", "mmff_bond_length"]
+EVERY = [
+    "descriptors",
+    "morgan_bits",
+    "maccs_keys",
+    "gasteiger_charge",
+    "mmff_bond_length",
+    "conformer_distance",
+]
+
+CONFORMERS = {"kind": "etkdg", "max_atoms": 100}
 
 
 def config_of(path, smiles, **options):
@@ -27,7 +37,12 @@ def config_of(path, smiles, **options):
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    return config_of(tmp_path_factory.mktemp("tables") / "only.csv", SMILES, computed=EVERY)
+    return config_of(
+        tmp_path_factory.mktemp("tables") / "only.csv",
+        SMILES,
+        computed=EVERY,
+        conformers=CONFORMERS,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -85,23 +100,23 @@ def test_the_number_of_workers_changes_nothing(config, store, tmp_path):
 
 def test_labels_follow_their_rows(store, tmp_path):
     order = np.random.default_rng(0).permutation(len(SMILES))
-    shuffled = config_of(tmp_path / "b.csv", [SMILES[k] for k in order], computed=EVERY)
+    shuffled = config_of(
+        tmp_path / "b.csv", [SMILES[k] for k in order], computed=EVERY, conformers=CONFORMERS
+    )
     other = open_store(prepare_dataset("d", shuffled, tmp_path, workers=1))
     before = dict(zip(store.smiles(), range(store.num_molecules), strict=True))
     moved = [before[text] for text in other.smiles()]
 
     names = ["maccs_keys.1", "descriptors.MolWt", "morgan_bits.80"]
     np.testing.assert_array_equal(other.labels(names).values, store.labels(names).values[moved])
-    for name, sizes in (("gasteiger_charge", "num_atoms"), ("mmff_bond_length", "num_bonds")):
-        np.testing.assert_array_equal(
-            lists_of(other, name, sizes), [lists_of(store, name, sizes)[k] for k in moved]
-        )
+    for name in ("gasteiger_charge", "mmff_bond_length", "conformer_distance"):
+        assert lists_of(other, name) == [lists_of(store, name)[k] for k in moved]
 
 
-def lists_of(store, name, sizes):
-    """Return the labels of each molecule as text, which numpy compares whatever the lengths."""
-    table = store.labels([name])
-    lengths = getattr(store.graphs(), sizes)
+def lists_of(store, name):
+    """Return the labels of each molecule as text, in which NaN equals NaN."""
+    table, graphs = store.labels([name]), store.graphs()
+    lengths = level_sizes(table.level, graphs.num_atoms, graphs.num_bonds)
     pieces = np.split(table.values[:, 0], np.cumsum(lengths[table.rows])[:-1])
     found = dict(zip(table.rows.tolist(), (str(piece.tolist()) for piece in pieces), strict=True))
     return [found.get(molecule, "") for molecule in range(store.num_molecules)]
@@ -140,6 +155,7 @@ def test_a_column_of_the_table_cannot_have_the_name_of_a_computed_one(tmp_path):
     [
         ({"computed": ["maccs_keys", "maccs_keys"]}, "'maccs_keys' is listed more than once"),
         ({"fingerprint": {"bits": 64}}, "it describes 'morgan_bits'"),
+        ({"computed": ["conformer_distance"]}, r"needs coordinates; add `conformers: \{kind"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options, message):
