@@ -103,6 +103,37 @@ def read_weights(dataset: Dataset) -> NDArray[np.float32]:
     return weights
 
 
+def refuse_duplicates(
+    dataset: Dataset, molecule: NDArray[np.int64], used: NDArray[np.bool_]
+) -> None:
+    """Make sure that no two rows are one molecule.
+
+    Args:
+        dataset: The dataset.
+        molecule: [S] equal numbers for equal molecules.
+        used: [S] rows that matter.
+
+    Raises:
+        DataError: Some are; the first of them are named.
+    """
+    rows = np.flatnonzero(used)
+    rows = rows[np.argsort(molecule[rows], kind="stable")]
+    same = molecule[rows][1:] == molecule[rows][:-1]
+    if not same.any():
+        return
+    numbers = dataset.source_row
+    pairs = sorted(
+        (int(numbers[a]), int(numbers[b]))
+        for a, b in zip(rows[:-1][same], rows[1:][same], strict=True)
+    )
+    first = ", ".join(f"{a} and {b}" for a, b in pairs[:5])
+    raise DataError(
+        f"dataset '{dataset.name}' has {len(pairs):,} rows that are the molecule of an earlier row "
+        f"(rows {first}{', ...' if len(pairs) > 5 else ''}), and its option duplicates is error; "
+        "remove them, or use duplicates: merge"
+    )
+
+
 def _resolve(dataset: Dataset, name: str, task: TaskConfig) -> list[LabelColumn]:
     """Return the columns that the task's names and wildcards stand for, each once, in order."""
     by_name = {column.name: column for column in dataset.store.columns}

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.align import align_pieces
+from graphium.batching.duplicates import Contradictions, find_contradictions, merge_labels
 from graphium.batching.task_data import TaskData
+from graphium.config.data import PARTS, Duplicates
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
+from graphium.labels.normalize import label_statistics
 from graphium.store.read import LabelTable
 
 
@@ -39,6 +42,8 @@ class JoinedLabels:
     """Rows merged into an earlier row of the same molecule."""
     ties: int
     """Class labels that became missing because merged rows disagree evenly."""
+    contradictions: Contradictions
+    """Labels whose merged rows contradict each other."""
     unaligned: int
     """Rows left out because their atoms could not be matched."""
 
@@ -78,6 +83,8 @@ def join_labels(
     first_row: int,
     weight: NDArray[np.float32],
     source_row: NDArray[np.int64],
+    part: NDArray[np.uint8],
+    duplicates: Duplicates = "merge",
 ) -> JoinedLabels:
     """Bring the labels of one store to the molecules of the mix.
 
@@ -91,6 +98,8 @@ def join_labels(
         first_row: Place of the store's first row among all T.
         weight: [S] sample weights of the store's rows.
         source_row: [S] rows of the table.
+        part: [M] part of each molecule of the mix.
+        duplicates: ``missing`` leaves out labels that contradict each other.
     """
     rows = first_row + table.rows
     lengths = level_sizes(spec.level, join.block.num_atoms[rows], join.block.num_bonds[rows])
@@ -110,7 +119,7 @@ def join_labels(
 
     distinct, first, member = np.unique(molecule[line], return_index=True, return_inverse=True)
     offset = offsets(lengths[line[first]])
-    values, ties = _merge(
+    merged = merge_labels(
         table.values[flat], ragged_index(offset[member], lengths[line]), int(offset[-1]), spec
     )
     local = table.rows[line]
@@ -119,37 +128,38 @@ def join_labels(
         spec=spec,
         molecule=distinct,
         offset=offset,
-        values=values,
+        values=merged.values,
         weight=weights.astype(np.float32),
         source_row=source_row[local[first]],
     )
-    return JoinedLabels(task, len(line) - len(distinct), ties, num_used - len(line))
+    contradictions = find_contradictions(
+        merged,
+        is_class=spec.loss in ("bce", "ce"),
+        deviation=_training_deviation(task, part),
+        place=(distinct, offset),
+        row_ends=np.cumsum(lengths[line]),
+        rows=source_row[local],
+    )
+    if duplicates == "missing":
+        places = offset[np.searchsorted(distinct, contradictions.molecule)] + contradictions.inner
+        merged.values[places, contradictions.column] = np.nan
+        contradictions.used[:] = np.nan
+    return JoinedLabels(
+        task,
+        merged=len(line) - len(distinct),
+        ties=merged.ties,
+        contradictions=contradictions,
+        unaligned=num_used - len(line),
+    )
 
 
-def _merge(
-    values: NDArray[np.float32], target: NDArray[np.int64], num_targets: int, spec: TaskSpec
-) -> tuple[NDArray[np.float32], int]:
-    """Return [num_targets, L] merged labels and the number of ties; value i goes to target[i]."""
-    out = np.empty((num_targets, values.shape[1]), np.float32)
-    out[target] = values
-    several = np.bincount(target, minlength=num_targets)[target] > 1
-    if not several.any():
-        return out, 0
-    rows, member = np.unique(target[several], return_inverse=True)
-    known = ~np.isnan(values[several])
-    labels = np.where(known, values[several], 0).astype(np.float64)
+def _training_deviation(task: TaskData, part: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return [L] standard deviations of the training labels; infinite where there are none.
 
-    def add_up(numbers: NDArray[np.generic]) -> NDArray[np.float64]:
-        total = np.zeros((len(rows), values.shape[1]))
-        np.add.at(total, member, numbers)
-        return total
-
-    count = add_up(known)
-    if spec.loss not in ("bce", "ce"):
-        out[rows] = np.where(count > 0, add_up(labels) / np.maximum(count, 1), np.nan)
-        return out, 0
-    votes = np.stack([add_up(known & (labels == c)) for c in range(spec.num_classes or 2)])
-    most = votes.max(axis=0)
-    tie = (count > 0) & ((votes == most).sum(axis=0) > 1)
-    out[rows] = np.where((count == 0) | tie, np.nan, votes.argmax(axis=0))
-    return out, int(tie.sum())
+    A trained model brings its own.
+    """
+    if task.spec.std is not None:
+        return np.array(task.spec.std)
+    values = task.values_of(part, PARTS.index("train"))
+    has_labels = (~np.isnan(values)).any(axis=0)
+    return np.where(has_labels, label_statistics(values)[1], np.inf)

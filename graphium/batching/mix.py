@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.batching.columns import Dataset, build_spec, read_labels, read_weights
+from graphium.batching.columns import (
+    Dataset,
+    build_spec,
+    read_labels,
+    read_weights,
+    refuse_duplicates,
+)
 from graphium.batching.division import Division, divide
+from graphium.batching.duplicates import Contradictions
 from graphium.batching.join import Join, JoinedLabels, join_labels, join_rows
 from graphium.batching.pack import PackedGraphs, pack_block
 from graphium.batching.report import MixReport
@@ -55,6 +62,8 @@ class Mix:
     """Every row with a molecule, by dataset."""
     report: MixReport
     """What was joined, moved, merged and left out."""
+    contradictions: dict[str, Contradictions]
+    """Labels whose merged rows contradict each other, by task."""
     read_smiles: Callable[[], list[str]]
     """Reads the M SMILES; use ``smiles``."""
 
@@ -93,8 +102,8 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
 
     Raises:
         StoreError: A store or the key index is absent or damaged.
-        DataError: A column, a label, a weight or a split cannot be used as the experiment asks, or
-            a task has no label in train.
+        DataError: A column, a label, a weight or a split cannot be used as the experiment asks, a
+            task has no label in train, or rows are one molecule where ``duplicates`` is error.
     """
     datasets = []
     for name, config in experiment.datasets.items():
@@ -114,8 +123,12 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
     has_label, has_atom_label = _labelled_rows(block.num_molecules, tables, first_row)
     used = has_label & (division.part != UNUSED)
     conflicting = division.conflicts(keys.molecule, used)
+    for dataset, first, last in zip(datasets, starts[:-1], starts[1:], strict=True):
+        if dataset.config.duplicates == "error":
+            refuse_duplicates(dataset, keys.molecule[first:last], used[first:last])
     used &= ~conflicting
     join = join_rows(block, keys.molecule, used, has_atom_label)
+    part = division.part[join.taken_from]
     joined = {
         spec.name: join_labels(
             join,
@@ -124,11 +137,13 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
             first_row=first_row[spec.name],
             weight=read_weights(datasets[of_dataset[spec.dataset]]),
             source_row=datasets[of_dataset[spec.dataset]].source_row,
+            part=part,
+            duplicates=experiment.datasets[spec.dataset].duplicates,
         )
         for spec in resolved
     }
     return _assemble(
-        experiment, datasets, division, join, joined, conflicting, fitted=specs is not None
+        experiment, datasets, division, join, joined, conflicting, part, fitted=specs is not None
     )
 
 
@@ -177,17 +192,24 @@ def _assemble(
     join: Join,
     joined: Mapping[str, JoinedLabels],
     conflicting: NDArray[np.bool_],
+    part: NDArray[np.uint8],
     *,
     fitted: bool,
 ) -> Mix:
-    part = division.part[join.taken_from]
     tasks = {name: labels.task for name, labels in joined.items()}
     if not fitted:
         for name, task in tasks.items():
             if experiment.tasks[name].is_normalized:
                 tasks[name] = task.normalized(part)
     report = summarize(
-        datasets, division, join, joined, part, conflicting, need_training=not fitted
+        datasets,
+        experiment.keys,
+        division,
+        join,
+        joined,
+        part,
+        conflicting,
+        need_training=not fitted,
     )
     starts = division.starts
     dataset = np.searchsorted(starts, join.taken_from, side="right") - 1
@@ -208,5 +230,6 @@ def _assemble(
             for i, one in enumerate(datasets)
         },
         report=report,
+        contradictions={name: labels.contradictions for name, labels in joined.items()},
         read_smiles=read_smiles,
     )

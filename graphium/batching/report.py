@@ -4,6 +4,7 @@ from pydantic import Field
 
 from graphium.config.base import Section
 from graphium.config.data import Part
+from graphium.config.keys import KeysConfig
 from graphium.labels.splits import PARTS as PARTS
 
 
@@ -50,6 +51,10 @@ class TaskReport(Section):
     """Rows whose labels were merged into an earlier row of the same molecule."""
     ties: int = 0
     """Class labels that became missing because merged rows disagreed evenly."""
+    contradicting: int = 0
+    """Molecules whose merged rows have labels that contradict each other."""
+    examples: list[str] = Field(default_factory=list)
+    """The first of these, in words."""
     unaligned: int = 0
     """Rows whose labels of atoms, bonds or pairs could not be matched with the molecule's atoms;
     not used."""
@@ -60,6 +65,8 @@ class MixReport(Section):
 
     molecules: dict[Part, int]
     """Distinct molecules with at least one label."""
+    keys: KeysConfig = KeysConfig()
+    """Which rows are one molecule, and which molecules stand in one part."""
     datasets: dict[str, DatasetReport]
     """By dataset."""
     shared: dict[str, int] = Field(default_factory=dict)
@@ -74,7 +81,10 @@ class MixReport(Section):
     def lines(self) -> list[str]:
         """Return the report as short lines of text."""
         lines = [_dataset_line(name, dataset) for name, dataset in self.datasets.items()]
-        lines.append(f"mix: {_counts(self.molecules)} distinct molecules")
+        lines.append(
+            f"mix: {_counts(self.molecules)} distinct molecules (by {self.keys.join}; parts never "
+            f"divide those of one {self.keys.split})"
+        )
         lines += [f"  {count:,} molecules are in {names}" for names, count in self.shared.items()]
         lines += [
             f"  {move.count:,} rows of {move.dataset} went from {move.origin} to {move.target}, "
@@ -109,6 +119,11 @@ def _task_lines(name: str, task: TaskReport) -> list[str]:
     lines = [f"task {name}: {_counts(known)} labels"]
     if task.merged:
         lines.append(f"  {task.merged:,} rows merged into earlier rows of the same molecule")
+    if task.contradicting:
+        lines.append(
+            f"  {task.contradicting:,} molecules have merged rows whose labels contradict each "
+            f"other, such as {'; '.join(task.examples)} (all are in the run's duplicates.csv)"
+        )
     if task.ties:
         lines.append(f"  {task.ties:,} class labels became missing: merged rows disagree evenly")
     if task.unaligned:

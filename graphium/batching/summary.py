@@ -11,12 +11,14 @@ from graphium.batching.division import Division
 from graphium.batching.join import Join, JoinedLabels
 from graphium.batching.report import DatasetReport, MixReport, Move
 from graphium.config.data import Part, RandomSplitConfig, ScaffoldSplitConfig
+from graphium.config.keys import KeysConfig
 from graphium.labels.splits import PARTS, UNUSED
 from graphium.store.layout import REJECTS
 
 
 def summarize(
     datasets: Sequence[Dataset],
+    keys: KeysConfig,
     division: Division,
     join: Join,
     joined: Mapping[str, JoinedLabels],
@@ -29,6 +31,7 @@ def summarize(
 
     Args:
         datasets: The datasets.
+        keys: Kinds of join key and split key.
         division: Parts of all rows.
         join: Which rows are which molecules.
         joined: The labels of each task.
@@ -46,6 +49,7 @@ def summarize(
     empty = [p for p in PARTS if not molecules[p]]
     return MixReport(
         molecules=molecules,
+        keys=keys,
         datasets={
             one.name: _describe_dataset(one, division, join, conflicting, i)
             for i, one in enumerate(datasets)
@@ -62,6 +66,8 @@ def summarize(
                     "merged": joined[name].merged,
                     "ties": joined[name].ties,
                     "unaligned": joined[name].unaligned,
+                    "contradicting": joined[name].contradictions.num_molecules,
+                    "examples": _first_contradictions(joined[name]),
                 }
             )
             for name, report in tasks.items()
@@ -72,6 +78,19 @@ def summarize(
             *warnings,
         ],
     )
+
+
+def _first_contradictions(joined: JoinedLabels, count: int = 3) -> list[str]:
+    """Return the first contradiction of the first few molecules, in words."""
+    found, labels = joined.contradictions, joined.task.spec.labels
+    _, first = np.unique(found.molecule, return_index=True)
+    out = []
+    for at in first[:count].tolist():
+        copies = slice(found.offset[at], found.offset[at + 1])
+        rows = ", ".join(map(str, found.row[copies].tolist()[:5]))
+        values = ", ".join(f"{value:g}" for value in found.value[copies].tolist()[:5])
+        out.append(f"rows {rows}: {labels[found.column[at]]} is {values}")
+    return out
 
 
 def _far_from_asked(dataset: Dataset, division: Division, index: int) -> list[str]:

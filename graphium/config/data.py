@@ -44,6 +44,9 @@ BUNDLED: dict[str, tuple[str, Literal["freesolv", "solubility", "chembl2321810"]
 }
 """Package and name of each table that ships inside a package."""
 
+Duplicates = Literal["merge", "missing", "error"]
+"""What becomes of labels where several rows of a table are one molecule."""
+
 MISSING_CELLS = ("", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None")
 """Cells of a text table that mean "not known"."""
 
@@ -167,6 +170,11 @@ class DatasetConfig(Section):
     """Size and radius of ``morgan_bits``, where they are not 2,048 bits of radius 2."""
     conformers: ConformersConfig | None = None
     """Coordinates of the atoms, for conformer features. Some 15 ms a molecule (``mmff``: 40)."""
+    duplicates: Duplicates = "merge"
+    """Where several rows are one molecule: ``merge`` (numbers to their mean, classes to the
+    majority, to none where it is even), ``missing`` (the same, but labels that contradict each
+    other become missing: different classes, or numbers more than one standard deviation of the
+    training labels apart) or ``error`` (the table is refused, naming rows)."""
     split: SplitConfig = RandomSplitConfig()
     """How the molecules are divided."""
 

@@ -127,6 +127,7 @@ def toy_mix(seed: int = 0, experiment: Experiment | None = None) -> Mix:
             tasks=reports,
             warnings=warnings,
         ),
+        contradictions={},
         read_smiles=lambda: list(TOY_SMILES),
     )
 

@@ -44,6 +44,7 @@ from graphium.training.run_files import (
     check_same_data,
     environment,
     metrics_summary,
+    write_duplicates,
     write_json,
     write_predictions,
 )
@@ -255,6 +256,7 @@ def _write_inputs(experiment: Experiment, run_dir: Path, mix: Mix) -> None:
     write_json(run_dir / "environment.json", environment())
     splits = {"datasets": mix.splits(), "report": mix.report.lines()}
     write_json(run_dir / "splits.json", splits)
+    write_duplicates(run_dir / "duplicates.csv", mix)
 
 
 def _announce(

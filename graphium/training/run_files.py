@@ -87,6 +87,36 @@ def check_same_data(run_dir: Path, record: ModelRecord, mix: Mix) -> None:
         )
 
 
+def write_duplicates(path: Path, mix: Mix) -> None:
+    """List labels whose copies, in several rows of one molecule, contradict each other.
+
+    Where there are none, nothing is written.
+    """
+    if not any(len(found.molecule) for found in mix.contradictions.values()):
+        return
+    smiles = mix.smiles()
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["smiles", "dataset", "task", "label", "place", "rows", "values", "used"])
+        for name, found in mix.contradictions.items():
+            spec = mix.tasks[name].spec
+            for i in range(len(found.molecule)):
+                copies = slice(found.offset[i], found.offset[i + 1])
+                used = float(found.used[i])
+                writer.writerow(
+                    [
+                        smiles[found.molecule[i]],
+                        spec.dataset,
+                        name,
+                        spec.labels[found.column[i]],
+                        "" if spec.level == "graph" else str(found.inner[i]),
+                        " ".join(str(row) for row in found.row[copies]),
+                        " ".join(f"{value:.7g}" for value in found.value[copies]),
+                        "" if np.isnan(used) else f"{used:.7g}",
+                    ]
+                )
+
+
 def write_predictions(path: Path, rows: TaskPredictions, mix: Mix, smiles: list[str]) -> None:
     """Write one line for each labelled molecule, atom, bond or pair of atoms of one task.
 

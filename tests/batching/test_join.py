@@ -73,6 +73,7 @@ def test_labels_follow_their_atoms_to_another_smiles_of_the_molecule(level, seed
         first_row=0,
         weight=np.ones(count, np.float32),
         source_row=np.arange(count),
+        part=np.zeros(len(join.taken_from), np.uint8),
     )
 
     assert join.taken_from.tolist() == list(range(count, 2 * count))
@@ -116,6 +117,7 @@ def test_rows_that_cannot_be_aligned_are_left_out_and_counted():
         first_row=0,
         weight=np.ones(3, np.float32),
         source_row=np.arange(3),
+        part=np.zeros(len(join.taken_from), np.uint8),
     )
 
     assert out.unaligned == 1
@@ -146,6 +148,7 @@ def joined(values, equal, *, rows=None, weight=None, **task):
         first_row=0,
         weight=np.ones(total, np.float32) if weight is None else np.array(weight, np.float32),
         source_row=10 + np.arange(total),
+        part=np.zeros(len(join.taken_from), np.uint8),
     )
 
 
