@@ -83,7 +83,8 @@ class Model:
         tasks share a name): numbers in the unit of the label; the probability of 1 for 0/1 labels;
         for classes the most likely one, by name or number, and a column ``<label>_p0``,
         ``<label>_p1``, ... with the probability of each. Cells of node-level (edge-level) tasks are
-        lists with one entry for each atom (bond) in the order of the SMILES as RDKit reads it.
+        lists with one entry for each atom (bond) of the graph, in the order of the SMILES; which
+        hydrogens are atoms is what the training datasets' option ``hydrogens`` said.
 
         Args:
             smiles: S SMILES.
@@ -96,7 +97,7 @@ class Model:
         """
         frames = [
             self._predict_chunk(chunk, batch_size or self.experiment.batch.eval_size)
-            for chunk in _chunks(smiles)
+            for chunk in self._chunks(smiles)
         ]
         return pd.concat(frames, ignore_index=True)
 
@@ -111,7 +112,7 @@ class Model:
     ) -> Embedded:
         """Do as ``embed`` and say also why rows failed."""
         values, errors = [], []
-        for chunk in _chunks(smiles):
+        for chunk in self._chunks(smiles):
             pieces = self._run(
                 chunk.block, batch_size or self.experiment.batch.eval_size, self.network.embed
             )
@@ -122,6 +123,13 @@ class Model:
             values.append(out)
             errors += _errors(chunk)
         return Embedded(np.concatenate(values), errors)
+
+    def _chunks(self, smiles: Sequence[str | None]) -> Iterator[FeaturizedChunk]:
+        if isinstance(smiles, str):  # a string is a sequence of strings, too
+            raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
+        for first in range(0, max(len(smiles), 1), CHUNK):
+            chunk = smiles[first : first + CHUNK]
+            yield featurize_chunk(chunk, self.experiment.hydrogens, ranks=False)
 
     def _predict_chunk(self, chunk: FeaturizedChunk, batch_size: int) -> pd.DataFrame:
         outputs = list(self._run(chunk.block, batch_size, self.network.forward))
@@ -176,13 +184,6 @@ def _device(name: str) -> torch.device:
             "CUDA devices; use cpu"
         )
     return device
-
-
-def _chunks(smiles: Sequence[str | None]) -> Iterator[FeaturizedChunk]:
-    if isinstance(smiles, str):  # a string is a sequence of strings, too
-        raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
-    for first in range(0, max(len(smiles), 1), CHUNK):
-        yield featurize_chunk(smiles[first : first + CHUNK], ranks=False)
 
 
 def _errors(chunk: FeaturizedChunk) -> list[str | None]:

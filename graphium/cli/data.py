@@ -141,6 +141,13 @@ def _warn(name: str, store: "Store") -> None:
         typer.echo(f"{name}: {left_out}; they are listed in {store.path / REJECTS}", err=True)
     for column, count in record.plan.infinite.items():
         typer.echo(f"{name}: {count} infinite values of '{column}' count as missing", err=True)
+    for column, coverage in record.coverage.items():
+        if coverage.left_out:
+            typer.echo(
+                f"{name}: {coverage.left_out:,} labels of '{column}' left out, of hydrogens that "
+                f"are no atoms of the graph (hydrogens: {record.plan.hydrogens})",
+                err=True,
+            )
 
 
 def _describe_source(store: "Store") -> str:
@@ -154,6 +161,7 @@ def _describe_source(store: "Store") -> str:
         f"{store.path.name}\n"
         f"  table     {plan.source} (SMILES in '{plan.smiles}')\n"
         f"  content   {_count(store)}\n"
+        f"  hydrogens {plan.hydrogens}\n"
         f"  segments  {plan.num_segments} of up to {plan.segment_rows:,} rows\n"
         f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']}"
     )
@@ -180,6 +188,8 @@ def _describe_columns(store: "Store") -> str:
         if coverage.missing:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in coverage.missing.items())
             lines.append(f"  {'':<{width}}  missing, whole or in part, of molecules: {reasons}")
+        if coverage.left_out:
+            lines.append(f"  {'':<{width}}  {coverage.left_out:,} of hydrogens left out")
     for name, reason in plan.skipped.items():
         lines.append(f"  {name:<{width}}  not kept: {reason}")
     for name, count in plan.infinite.items():

@@ -12,6 +12,13 @@ Level = Literal["graph", "node", "edge", "nodepair"]
 """What one label describes: a molecule (graph), an atom (node), a bond (edge) or an unordered pair
 of two atoms of one molecule, bonded or not (nodepair)."""
 
+Hydrogens = Literal["implicit", "written", "explicit"]
+"""Which hydrogens are atoms of a graph: those that no other atom can carry (implicit), also all
+that the SMILES writes as atoms (written), or every one (explicit)."""
+
+AtomOrder = Literal["smiles", "map"]
+"""What the order of a list of atom labels follows: the SMILES as written, or its atom maps."""
+
 Part = Literal["train", "val", "test"]
 """One side of a split."""
 
@@ -163,6 +170,17 @@ class DatasetConfig(Section):
     nodepair. A list of pairs has n (n - 1) / 2 numbers for n atoms, in the order (0, 1), (0, 2),
     ..., (n - 2, n - 1), or is a symmetric n x n matrix, row by row or as a list of rows, whose
     diagonal is not read."""
+    hydrogens: Hydrogens = "implicit"
+    """Which hydrogens are atoms of the graph. ``implicit``: a written hydrogen is counted at its
+    neighbor, as RDKit reads SMILES (isotopes, H2 and the like stay atoms). ``written``: each
+    hydrogen that the SMILES writes as an atom is one. ``explicit``: every hydrogen is an atom,
+    those that are not written behind the others. Datasets of one experiment agree on it. Lists of
+    labels may be as long as the graph or as the SMILES as written; labels of hydrogens that are no
+    atoms are left out and counted, added hydrogens have none."""
+    atom_order: AtomOrder | None = None
+    """Order of lists of atom labels: ``smiles`` (atoms as written) or ``map`` (atom-map numbers,
+    which must be 1..n or 0..n-1, each once). When absent: as written, and a SMILES whose maps say
+    otherwise is an error. Lists of bond labels are always in the order of bonds as written."""
     computed: list[ComputedLabel] = []
     """Labels to compute with RDKit; they become columns of the store. A task chooses them by name
     or pattern: ``labels: [descriptors.*]``."""

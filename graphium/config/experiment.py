@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from graphium.config.base import Section
-from graphium.config.data import DatasetConfig
+from graphium.config.data import DatasetConfig, Hydrogens
 from graphium.config.features import FeaturesConfig
 from graphium.config.keys import KeysConfig
 from graphium.config.model import ModelConfig
@@ -60,10 +60,30 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Experiment":
-        errors = [*self._unknown_datasets(), *self._unknown_classes(), *self._unknown_heads()]
+        errors = [
+            *self._unknown_datasets(),
+            *self._unknown_classes(),
+            *self._unknown_heads(),
+            *self._different_hydrogens(),
+        ]
         if errors:
             raise GroupedFieldError(errors)
         return self
+
+    @property
+    def hydrogens(self) -> Hydrogens:
+        """Which hydrogens are atoms of the graphs: what all datasets say."""
+        return next(iter(self.datasets.values())).hydrogens
+
+    def _different_hydrogens(self) -> Iterator[FieldError]:
+        first = next(iter(self.datasets))
+        for name, dataset in self.datasets.items():
+            if dataset.hydrogens != self.hydrogens:
+                yield FieldError(
+                    ("datasets", name, "hydrogens"),
+                    f"'{dataset.hydrogens}' here and '{self.hydrogens}' in datasets.{first}: one "
+                    "molecule would have two graphs; give all datasets the same value",
+                )
 
     def _unknown_datasets(self) -> Iterator[FieldError]:
         for name, task in self.tasks.items():

@@ -7,6 +7,7 @@ strings are few (classes, splits), and is *skipped*, with the reason, otherwise.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,6 +24,9 @@ from graphium.labels.table import Table
 ColumnKind = Literal["number", "text", "list", "skipped"]
 
 _SHOWN = 40
+
+_IN_JSON = {"nan": "NaN", "None": "null", "inf": "Infinity"}
+_PYTHON_WORD = re.compile(r"\b(?:nan|None|inf)\b")
 
 MAX_DISTINCT = 1_000
 """A text column with more distinct strings is a name, not a class, and is not kept."""
@@ -121,7 +125,7 @@ def read_lists(column: pa.Array) -> list[NDArray[np.float32] | None] | None:
     cells: list[NDArray[np.float32] | None] = []
     for text in read_text(column):
         try:
-            cells.append(None if text is None else _floats(json.loads(text)))
+            cells.append(None if text is None else _floats(_load_list(text)))
         except (ValueError, TypeError, RecursionError):
             return None
     return cells
@@ -188,6 +192,14 @@ def _first_text(column: pa.Array, first_row: int) -> str:
 
 def _count_infinite(lists: Iterable[NDArray[np.float32] | None]) -> int:
     return sum(int(np.isinf(cell).sum()) for cell in lists if cell is not None)
+
+
+def _load_list(text: str) -> object:
+    """Read JSON, or a list as Python writes it, with ``nan`` and ``None``."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(_PYTHON_WORD.sub(lambda word: _IN_JSON[word[0]], text))
 
 
 def _floats(cell: object) -> NDArray[np.float32]:

@@ -21,7 +21,13 @@ from rdkit.Chem import (
     rdPartialCharges,
 )
 
-from graphium.config.data import ComputedLabel, ConformersConfig, FingerprintConfig, Level
+from graphium.config.data import (
+    ComputedLabel,
+    ConformersConfig,
+    FingerprintConfig,
+    Hydrogens,
+    Level,
+)
 from graphium.molecules.conformers import embed
 from graphium.molecules.descriptors import MAX_DESCRIBED_ATOMS, descriptor_names, descriptors
 from graphium.molecules.fingerprints import NUM_MACCS_KEYS, maccs_keys
@@ -57,6 +63,8 @@ class ComputeRequest:
     """Size and radius of ``morgan_bits``."""
     conformers: ConformersConfig | None = None
     """How to embed molecules, where coordinates are asked for."""
+    hydrogens: Hydrogens = "implicit"
+    """Which hydrogens are atoms; what describes a whole molecule does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ def column_suffixes(kind: ComputedLabel, fingerprint: FingerprintConfig) -> tupl
 
 
 def compute(request: ComputeRequest, smiles: Iterable[str]) -> Computed:
-    """Compute what is asked for; each molecule is parsed once.
+    """Compute what is asked for; each molecule is parsed once (twice with more hydrogens).
 
     Args:
         request: What to compute.
@@ -122,14 +130,18 @@ def compute(request: ComputeRequest, smiles: Iterable[str]) -> Computed:
     with rdBase.BlockLogs():
         for text in smiles:
             mol = accepted_mol(text)
+            graph = mol
+            if request.hydrogens != "implicit":
+                graph = accepted_mol(text, request.hydrogens)
             found: NDArray[np.float32] | str = "not_asked"
             if request.conformers is not None:
-                found = embed(mol, request.conformers)
+                found = embed(graph, request.conformers)
                 missing["positions"].update([found] if isinstance(found, str) else [])
-                unknown = np.full((mol.GetNumAtoms(), 3), np.nan, np.float32)
+                unknown = np.full((graph.GetNumAtoms(), 3), np.nan, np.float32)
                 out.positions.append(unknown if isinstance(found, str) else found)
             for kind in request.kinds:
-                values, reason = _compute(kind, mol, found, generator)
+                of = mol if describe(kind).is_wide else graph
+                values, reason = _compute(kind, of, found, generator)
                 out.labels[kind].append(values)
                 missing[kind].update([reason] if reason else [])
     out.missing.update({name: dict(counts) for name, counts in missing.items()})

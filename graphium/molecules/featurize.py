@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from graphium.config.data import Hydrogens
 from graphium.graphs.mol_block import MolBlock, RowStatus
 from graphium.molecules.compiled import load_kernels
 from graphium.molecules.fast_path import ChunkReader, is_decoder_trusted
@@ -37,7 +38,11 @@ class FeaturizedChunk:
 
 
 def featurize_chunk(
-    smiles: Sequence[str | None], *, ranks: bool = True, compiled: bool = False
+    smiles: Sequence[str | None],
+    hydrogens: Hydrogens = "implicit",
+    *,
+    ranks: bool = True,
+    compiled: bool = False,
 ) -> FeaturizedChunk:
     """Featurise a chunk; a row that is refused has its reason in ``status`` and nothing else.
 
@@ -45,6 +50,7 @@ def featurize_chunk(
 
     Args:
         smiles: The rows.
+        hydrogens: Which hydrogens are atoms.
         ranks: Whether to rank the atoms, which labels of atoms and bonds need and half a parse
             pays for.
         compiled: Whether to start numba, where it is installed; worth it from
@@ -56,7 +62,8 @@ def featurize_chunk(
     accepted: list[str] = []
     rank_arrays = [_NO_RANKS]
     # Ranks may read marks of possible stereo, which only the whole reading makes.
-    mols = map(parse_smiles, smiles) if ranks else parse_graphs(smiles)
+    is_whole = ranks or hydrogens != "implicit"
+    mols = (parse_smiles(text, hydrogens) for text in smiles) if is_whole else parse_graphs(smiles)
     for row, (text, mol) in enumerate(zip(smiles, mols, strict=True)):
         if isinstance(mol, RowStatus):
             status[row] = mol
@@ -68,7 +75,7 @@ def featurize_chunk(
             rank_arrays.append(canonical_ranks(mol))
 
     def read_again(molecule: int) -> Chem.Mol:
-        return accepted_mol(accepted[molecule])
+        return accepted_mol(accepted[molecule], hydrogens)
 
     properties, num_by_getters = reader.properties(read_again)
     join_hash, split_hash = hash_chunk(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
+from graphium.config.data import Hydrogens
 from graphium.config.keys import JoinKind, SplitKind
 from graphium.errors import DataError
 from graphium.graphs.mol_block import RowStatus
@@ -125,13 +126,13 @@ def plain_graph(mol: Chem.Mol) -> Chem.Mol:
         return Chem.RemoveHs(plain, sanitize=False)
 
 
-def accepted_mol(smiles: str) -> Chem.Mol:
+def accepted_mol(smiles: str, hydrogens: Hydrogens = "implicit") -> Chem.Mol:
     """Return the molecule of a SMILES that must be good.
 
     Raises:
         DataError: It is not.
     """
-    mol = parse_smiles(smiles)
+    mol = parse_smiles(smiles, hydrogens)
     if isinstance(mol, RowStatus):
         raise DataError(
             f"no molecule can be made of '{smiles}' ({mol.name.lower()}); a store or a prediction "

@@ -1,6 +1,7 @@
 """From one SMILES to a sanitised molecule, or to the reason why there is none.
 
-An accepted molecule is exactly what ``Chem.MolFromSmiles`` returns. RDKit alone would also accept
+An accepted molecule is exactly what ``Chem.MolFromSmiles`` returns, or the same with more of its
+hydrogens as atoms. RDKit alone would also accept
 "CCO name", "C<emoji>" and an empty string, wrap ``[Na+999]`` to a charge of -25, and work for
 minutes on a cage of a few hundred atoms, so cheap checks of the text and of the unsanitised graph
 come first.
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from rdkit import Chem, rdBase
 
+from graphium.config.data import Hydrogens
 from graphium.graphs.mol_block import RowStatus
 
 MAX_LENGTH = 20_000
@@ -25,7 +27,7 @@ MAX_LENGTH = 20_000
 MAX_HEAVY_ATOMS = 1_000
 """Atoms other than hydrogen."""
 MAX_ATOMS = 4_000
-"""Atoms, with the hydrogens that the SMILES writes as atoms."""
+"""Atoms, with the hydrogens that the SMILES writes as atoms or that are added."""
 MAX_RINGS = 128
 """Bonds - atoms + 1; ring perception takes minutes on some denser graphs."""
 
@@ -51,21 +53,26 @@ _STEPS = (
 )
 
 
-def parse_smiles(smiles: str | None) -> Chem.Mol | RowStatus:
+def parse_smiles(smiles: str | None, hydrogens: Hydrogens = "implicit") -> Chem.Mol | RowStatus:
     """Return the molecule that a SMILES describes, or why it is refused.
 
     Blanks at either end are ignored. Never raises: anything that is not text (a missing value) is
     ``RowStatus.EMPTY``. RDKit's log is silent meanwhile.
+
+    Args:
+        smiles: The text.
+        hydrogens: Which hydrogens are atoms. Written atoms keep their order; added hydrogens come
+            last.
     """
     text = _check_text(smiles)
     if isinstance(text, RowStatus):
         return text
     with rdBase.BlockLogs():
-        return _read_any(text)
+        return _read_any(text, hydrogens)
 
 
 def parse_graphs(smiles: Sequence[str | None]) -> Iterator[Chem.Mol | RowStatus]:
-    """Yield the graph of each molecule, or why it is refused.
+    """Yield the graph of each molecule with implicit hydrogens, or why it is refused.
 
     Let go of a molecule before you take the next one: a chunk of them does not fit the processor's
     cache, and costs half as much again.
@@ -99,14 +106,16 @@ def _is_plain(text: str) -> bool:
     return "*" not in text and ("[" not in text or _NOT_PLAIN.search(text) is None)
 
 
-def _read_any(text: str) -> Chem.Mol | RowStatus:
+def _read_any(text: str, hydrogens: Hydrogens = "implicit") -> Chem.Mol | RowStatus:
     """Return RDKit's reading of any text, or why there is none."""
     if len(text) > _SURELY_SMALL:
         graph = _read(text, sanitize=False)
         if graph is None or _is_too_big(graph):
             return RowStatus.SYNTAX if graph is None else RowStatus.TOO_BIG
-    mol = _read(text)
-    return _diagnose(text) if mol is None else mol
+    mol = _read(text) if hydrogens == "implicit" else _read_all_atoms(text)
+    if mol is None:
+        return _diagnose(text)
+    return _add_hydrogens(mol) if hydrogens == "explicit" else mol
 
 
 def _read_plain(text: str) -> Chem.Mol | RowStatus:
@@ -153,3 +162,20 @@ def _read(text: str, *, sanitize: bool = True) -> Chem.Mol | None:
     """Return RDKit's reading of a text; without ``sanitize``, the graph as it is written."""
     mol: Chem.Mol | None = Chem.MolFromSmiles(text, sanitize=sanitize)
     return mol
+
+
+def _read_all_atoms(text: str) -> Chem.Mol | None:
+    """Return RDKit's reading with every written hydrogen as an atom."""
+    options = Chem.SmilesParserParams()
+    options.removeHs = False  # type: ignore[assignment]
+    mol: Chem.Mol | None = Chem.MolFromSmiles(text, options)
+    return mol
+
+
+def _add_hydrogens(mol: Chem.Mol) -> Chem.Mol | RowStatus:
+    added = sum(atom.GetTotalNumHs() for atom in mol.GetAtoms())
+    if mol.GetNumAtoms() + added > MAX_ATOMS:
+        return RowStatus.TOO_BIG
+    full: Chem.Mol = Chem.AddHs(mol)
+    Chem.SetHybridization(full)  # added hydrogens have none
+    return full

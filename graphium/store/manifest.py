@@ -66,6 +66,7 @@ def _sum_coverage(parts: Sequence[Coverage]) -> Coverage:
         molecules=sum(part.molecules for part in parts),
         labels=sum(part.labels for part in parts),
         missing=dict(sorted(missing.items())),
+        left_out=sum(part.left_out for part in parts),
     )
 
 

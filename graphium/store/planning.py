@@ -1,5 +1,6 @@
 """Decides what a store will hold before its first segment is written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from graphium.config.data import ColumnSplitConfig, DatasetConfig, FingerprintConfig, Level
+from graphium.config.data import (
+    ColumnSplitConfig,
+    DatasetConfig,
+    FingerprintConfig,
+    Hydrogens,
+    Level,
+)
 from graphium.errors import DataError
 from graphium.graphs.levels import LIST_LEVELS, level_words
 from graphium.labels.columns import ColumnScan, read_lists, scan_table
@@ -57,6 +64,8 @@ def make_plan(
         families=tuple(families),
         fingerprint=fingerprint,
         conformers=dataset.conformers,
+        hydrogens=dataset.hydrogens,
+        atom_order=dataset.atom_order,
         versions=content_versions(),
     )
 
@@ -154,15 +163,23 @@ class _Evidence:
     def is_found(self) -> bool:
         return self.misfits > 0 or (self.fitting > 0 and len(self.possible) < 2)
 
-    def add(self, row: int, cell: NDArray[np.float32], atoms: int, bonds: int) -> None:
-        levels = fitting_levels(cell, LIST_LEVELS, atoms, bonds)
+    def add(
+        self, row: int, cell: NDArray[np.float32], atoms: Sequence[int], bonds: Sequence[int]
+    ) -> None:
+        """Count one list; sizes are those of the graph and of the SMILES as written."""
+        sizes = list(zip(atoms, bonds, strict=True))
+        levels = dict.fromkeys(
+            level for size in sizes for level in fitting_levels(cell, LIST_LEVELS, *size)
+        )
         for level in levels:
             self.fits[level] += 1
         if levels:
             self.fitting += 1
             return
         self.misfits += 1
-        what = f"row {row} has {cell.size} numbers for {atoms} atoms and {bonds} bonds"
+        what = f"row {row} has {cell.size} numbers for {atoms[0]} atoms and {bonds[0]} bonds"
+        if sizes[0] != sizes[1]:
+            what += f" ({atoms[1]} and {bonds[1]} as written)"
         self.example = self.example or what
 
 
@@ -181,7 +198,7 @@ def _find_levels(
             )
     skipped: dict[str, str] = {}
     unknown = [name for name in lists if name not in levels]
-    for name, evidence in _collect_evidence(table, smiles, unknown, pool).items():
+    for name, evidence in _collect_evidence(dataset, table, smiles, unknown, pool).items():
         if evidence.misfits > evidence.fitting:
             skipped[name] = (
                 "its lists have neither as many numbers as the molecule has atoms, nor as bonds, "
@@ -208,7 +225,7 @@ def _ambiguous(name: str, table: Table, evidence: _Evidence) -> str:
 
 
 def _collect_evidence(
-    table: Table, smiles: str, names: list[str], pool: WorkerPool
+    dataset: DatasetConfig, table: Table, smiles: str, names: list[str], pool: WorkerPool
 ) -> dict[str, _Evidence]:
     """Compare lengths on the first rows; go on as long as a column has shown nothing."""
     evidence = {name: _Evidence() for name in names}
@@ -219,7 +236,14 @@ def _collect_evidence(
         for start in range(0, batch.num_rows, _SAMPLE_ROWS):
             part = batch.slice(start, _SAMPLE_ROWS)
             cells = {name: read_lists(part.column(name)) or [] for name in names}
-            _compare(part, smiles, cells, evidence, first + start, pool)
+            _compare(
+                pa.table({smiles: part.column(smiles)}),
+                dataset.hydrogens,
+                cells,
+                evidence,
+                first + start,
+                pool,
+            )
             if all(one.is_found for one in evidence.values()):
                 return evidence
         first += batch.num_rows
@@ -227,15 +251,15 @@ def _collect_evidence(
 
 
 def _compare(
-    part: pa.RecordBatch,
-    smiles: str,
+    rows: pa.Table,
+    hydrogens: Hydrogens,
     cells: dict[str, list[NDArray[np.float32] | None]],
     evidence: dict[str, _Evidence],
     first_row: int,
     pool: WorkerPool,
 ) -> None:
-    rows = pa.table({smiles: part.column(smiles)})
-    job = Job({"kind": "sizes"}, rows, f"the sizes of rows from {first_row} on")
+    header = {"kind": "sizes", "hydrogens": hydrogens}
+    job = Job(header, rows, f"the sizes of rows from {first_row} on")
     sizes: dict[str, Any] = next(iter(pool.run([job], lambda _: None)))
     counted = list(zip(sizes["rows"], sizes["atoms"], sizes["bonds"], strict=True))
     for name, lists in cells.items():

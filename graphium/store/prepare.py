@@ -262,4 +262,11 @@ def _finish(name: str, plan: Plan, store: Path, writer: str) -> None:
     remove_dead_writers(store)  # workers whose parent was killed end some time after it
     commits = [f"{COMMITS}/{number:05d}.json" for number in range(plan.num_segments)]
     manifest = build_manifest(store, plan, records, [PLAN, REJECTS, *commits])
+    for column, coverage in manifest.coverage.items():
+        if coverage.left_out:
+            _LOG.warning(
+                "Dataset '%s': %d labels of column '%s' are of hydrogens that are no atoms of the "
+                "graph (hydrogens: %s); they are left out",
+                *(name, coverage.left_out, column, plan.hydrogens),
+            )
     write_manifest(store, manifest, writer)

@@ -6,7 +6,14 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from graphium.config.base import Section
-from graphium.config.data import ComputedLabel, ConformersConfig, FingerprintConfig, Level
+from graphium.config.data import (
+    AtomOrder,
+    ComputedLabel,
+    ConformersConfig,
+    FingerprintConfig,
+    Hydrogens,
+    Level,
+)
 from graphium.store.files import json_sha256
 from graphium.store.layout import FORMAT_VERSION
 
@@ -80,6 +87,10 @@ class Plan(Section):
     """Size and radius of ``morgan_bits``."""
     conformers: ConformersConfig | None = None
     """How coordinates are made, where they are kept."""
+    hydrogens: Hydrogens = "implicit"
+    """Which hydrogens are atoms."""
+    atom_order: AtomOrder | None = None
+    """Order of lists of atom labels; None is that of the SMILES where no maps disagree."""
     versions: dict[str, str]
     """Versions that decide the content: featurizer and rdkit."""
 
@@ -133,6 +144,8 @@ class Coverage(Section):
     """Known values: of molecules, atoms, bonds or pairs of atoms."""
     missing: dict[str, int] = Field(default_factory=dict)
     """Of computed labels: reason -> molecules of which one or all are missing."""
+    left_out: int = 0
+    """Known values in lists that are not kept: of hydrogens that are no atoms of the graph."""
 
 
 class SegmentRecord(Section):

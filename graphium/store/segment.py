@@ -22,7 +22,8 @@ from graphium.store.files import canonical_json, create_once, sync_tree
 from graphium.store.layout import COMMITS, SEGMENTS
 from graphium.store.records import ArrayRecord, Coverage, FileRecord, Plan, SegmentRecord
 from graphium.store.segment_computed import compute_segment
-from graphium.store.segment_labels import LabelArrays, check_lists, label_arrays
+from graphium.store.segment_labels import LabelArrays, label_arrays
+from graphium.store.segment_lists import Lists, arrange_lists
 
 CHUNK = 2_000
 """SMILES that are featurized together."""
@@ -106,10 +107,11 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     """
     progress = _Progress(rows.num_rows, report, is_slow=job.plan.computes)
     smiles = read_smiles(rows.column(job.plan.smiles).combine_chunks())
-    featurized = _reject_lists(job, rows, _featurize(job.plan, smiles, progress.featurized))
+    featurized = _featurize(job.plan, smiles, progress.featurized)
+    featurized, lists = _arrange_lists(job, rows, featurized)
     computed = compute_segment(job.plan, featurized.accepted_smiles, progress.computed)
     progress.finish()
-    labels = label_arrays(job.plan, rows, featurized.accepted, computed, featurized.block)
+    labels = label_arrays(job.plan, rows, featurized.accepted, computed, lists, featurized.block)
     arrays = {**_row_arrays(featurized), **_graph_arrays(featurized), **labels.arrays}
     folder = job.store / job.folder
     write_arrays(folder, arrays, labels.attributes)
@@ -126,6 +128,7 @@ def _featurize(plan: Plan, smiles: list[str | None], report: Callable[[int], Non
     for first in range(0, len(smiles), CHUNK):
         chunk = featurize_chunk(
             smiles[first : first + CHUNK],
+            plan.hydrogens,
             ranks=plan.has_ranks,
             compiled=plan.rows >= WORTH_ROWS,
         )
@@ -136,19 +139,23 @@ def _featurize(plan: Plan, smiles: list[str | None], report: Callable[[int], Non
     return _Rows(smiles, np.concatenate(states), {}, merge_blocks(blocks), num_by_getters)
 
 
-def _reject_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> _Rows:
-    """Reject the rows whose lists do not fit their atoms, bonds or pairs of atoms."""
+def _arrange_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> tuple[_Rows, Lists]:
+    """Read the lists of labels, and reject the rows whose lists do not fit their molecule."""
     block = featurized.block
     accepted = featurized.accepted
-    notes = check_lists(job.plan, rows, accepted, block)
-    if not notes:
-        return featurized
+    lists = arrange_lists(
+        job.plan, rows, accepted, featurized.accepted_smiles, block, job.first_row
+    )
+    if not lists.notes:
+        return featurized, lists
+    notes = {int(accepted[molecule]): note for molecule, note in lists.notes.items()}
     status = featurized.status.copy()
     status[list(notes)] = RowStatus.LABELS
     keep = np.flatnonzero(status[accepted] == RowStatus.OK)
     # The vocabulary must hold what is left only, as if the rows had never been there.
     kept = merge_blocks([select_molecules(block, keep)])
-    return replace(featurized, status=status, notes=notes, block=kept)
+    rejected = replace(featurized, status=status, notes=notes, block=kept)
+    return rejected, lists.select(keep)
 
 
 def _row_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:

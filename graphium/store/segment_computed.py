@@ -47,7 +47,7 @@ def compute_segment(
     # Only tables that ask for it pay for the import.
     from graphium.molecules.computed import ComputeRequest, compute
 
-    request = ComputeRequest(plan.computed, plan.fingerprint, plan.conformers)
+    request = ComputeRequest(plan.computed, plan.fingerprint, plan.conformers, plan.hydrogens)
     labels: dict[str, list[NDArray[Any]]] = {kind: [] for kind in plan.computed}
     positions: list[NDArray[np.float32]] = []
     missing: dict[str, Counter[str]] = {}

@@ -12,14 +12,11 @@ from graphium.config.data import Level
 from graphium.errors import DataError
 from graphium.graphs.levels import LIST_LEVELS, level_sizes
 from graphium.graphs.mol_block import MolBlock
-from graphium.labels.columns import read_lists, read_numbers, read_text
-from graphium.labels.list_cells import find_misfit, one_number_each
+from graphium.labels.columns import read_numbers, read_text
 from graphium.store.arrays import narrow
 from graphium.store.records import Coverage, Plan, StoredColumn
 from graphium.store.segment_computed import ComputedArrays
-
-Cells = list[NDArray[np.float32] | None]
-"""One array of labels for each molecule: a number for each atom, bond or pair, or None."""
+from graphium.store.segment_lists import Cells, Lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +28,12 @@ class LabelArrays:
     coverage: dict[str, Coverage]
 
 
-def check_lists(
-    plan: Plan, rows: pa.Table, accepted: NDArray[np.int64], block: MolBlock
-) -> dict[int, str]:
-    """Return the accepted rows with a list that does not fit its molecule, and what is wrong.
-
-    A list without elements is a missing label.
-    """
-    sizes = list(
-        zip(accepted.tolist(), block.num_atoms.tolist(), block.num_bonds.tolist(), strict=True)
-    )
-    notes: dict[int, str] = {}
-    for column in plan.columns:
-        if column.kind != "list":
-            continue
-        cells = _lists(rows, column.name)
-        for row, num_atoms, num_bonds in sizes:
-            cell = cells[row]
-            if cell is None:
-                continue
-            wrong = find_misfit(cell, column.level, num_atoms, num_bonds)
-            if wrong is not None:
-                notes[row] = f"'{column.name}' {wrong}"
-    return notes
-
-
 def label_arrays(
     plan: Plan,
     rows: pa.Table,
     accepted: NDArray[np.int64],
     computed: ComputedArrays,
+    lists: Lists,
     block: MolBlock,
 ) -> LabelArrays:
     """Return the arrays of all label columns for the accepted rows of a segment.
@@ -70,12 +43,13 @@ def label_arrays(
         rows: The rows of the table.
         accepted: [G] those that are molecules.
         computed: What was computed for them.
+        lists: Labels of their list columns.
         block: The G molecules.
     """
     out = LabelArrays(dict(computed.arrays), dict(computed.attributes), dict(computed.coverage))
     _add_graph_labels(out, plan, rows, accepted)
     for level in LIST_LEVELS:
-        _add_list_labels(out, plan, level, rows, accepted, computed, block)
+        _add_list_labels(out, plan, level, computed, lists, block)
     _add_text(out, plan, rows, accepted)
     return out
 
@@ -102,29 +76,30 @@ def _add_list_labels(
     out: LabelArrays,
     plan: Plan,
     level: Level,
-    rows: pa.Table,
-    accepted: NDArray[np.int64],
     computed: ComputedArrays,
+    lists: Lists,
     block: MolBlock,
 ) -> None:
     columns = plan.of_level(level)
     if not columns:
         return
-    cells = [_cells(column, rows, accepted, computed, block) for column in columns]
-    for column, lists in zip(columns, cells, strict=True):
-        known = [int((~np.isnan(cell)).sum()) for cell in lists if cell is not None]
+    cells = [_cells(column, computed, lists) for column in columns]
+    for column, one in zip(columns, cells, strict=True):
+        known = [int((~np.isnan(cell)).sum()) for cell in one if cell is not None]
+        left_out = lists.left_out.get(column.name)
         out.coverage[column.name] = Coverage(
             molecules=sum(count > 0 for count in known),
             labels=sum(known),
             missing=computed.missing.get(column.name, {}),
+            left_out=0 if left_out is None else int(left_out.sum()),
         )
-    labelled = [k for k in range(len(accepted)) if any(_is_known(lists[k]) for lists in cells)]
+    labelled = [k for k in range(len(block.num_atoms)) if any(_is_known(one[k]) for one in cells)]
     sizes = level_sizes(level, block.num_atoms[labelled], block.num_bonds[labelled]).tolist()
     values = np.full((sum(sizes), len(columns)), np.nan, np.float32)
-    for position, lists in enumerate(cells):
+    for position, one in enumerate(cells):
         first = 0
         for molecule, size in zip(labelled, sizes, strict=True):
-            cell = lists[molecule]
+            cell = one[molecule]
             if cell is not None and len(cell):
                 values[first : first + size, position] = cell
             first += size
@@ -133,29 +108,10 @@ def _add_list_labels(
     out.attributes[f"{level}_labels"] = _attributes(columns)
 
 
-def _cells(
-    column: StoredColumn,
-    rows: pa.Table,
-    accepted: NDArray[np.int64],
-    computed: ComputedArrays,
-    block: MolBlock,
-) -> Cells:
+def _cells(column: StoredColumn, computed: ComputedArrays, lists: Lists) -> Cells:
     if column.kind == "computed":
         return list(computed.lists.get(column.name, []))
-    lists = _lists(rows, column.name)
-    return [
-        None if cell is None else _finite(one_number_each(cell, column.level, num_atoms))
-        for cell, num_atoms in zip(
-            (lists[row] for row in accepted), block.num_atoms.tolist(), strict=True
-        )
-    ]
-
-
-def _lists(rows: pa.Table, name: str) -> Cells:
-    lists = read_lists(rows.column(name).combine_chunks())
-    if lists is None:
-        raise DataError(f"The table changed while it was read: '{name}' had lists of numbers.")
-    return lists
+    return [None if cell is None else _finite(cell) for cell in lists.cells[column.name]]
 
 
 def _add_text(out: LabelArrays, plan: Plan, rows: pa.Table, accepted: NDArray[np.int64]) -> None:

@@ -51,6 +51,8 @@ def content_key(dataset: DatasetConfig, source: Source) -> str:
         "versions": content_versions(),
         "smiles": dataset.smiles,
         "levels": dataset.levels,
+        "hydrogens": dataset.hydrogens,
+        "atom_order": dataset.atom_order,
         "computed": dataset.computed,
     }
     if dataset.fingerprint is not None:

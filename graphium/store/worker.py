@@ -15,9 +15,11 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from graphium.config.data import Hydrogens
 from graphium.errors import DataError, GraphiumError
 from graphium.labels.columns import read_smiles
 from graphium.molecules.featurize import featurize_chunk
+from graphium.molecules.written import written_orders
 from graphium.store.owner import hold_name
 from graphium.store.records import Plan
 from graphium.store.segment import SegmentJob, write_segment
@@ -59,7 +61,7 @@ def _do(job: dict[str, Any], rows: pa.Table, report: Report) -> Any:
         case "segment":
             return _write_segment(job, rows, report)
         case "sizes":
-            return _count_atoms_and_bonds(rows, report)
+            return _count_atoms_and_bonds(job["hydrogens"], rows, report)
         case "keys":
             return {
                 "number": job["number"],
@@ -82,14 +84,20 @@ def _write_segment(job: dict[str, Any], rows: pa.Table, report: Report) -> bool:
         os.close(handle)
 
 
-def _count_atoms_and_bonds(rows: pa.Table, report: Report) -> dict[str, list[int]]:
-    """Return the accepted rows and how many atoms and bonds each has."""
-    chunk = featurize_chunk(read_smiles(rows.column(0).combine_chunks()), ranks=False)
+def _count_atoms_and_bonds(
+    hydrogens: Hydrogens, rows: pa.Table, report: Report
+) -> dict[str, list[Any]]:
+    """Return the accepted rows, and the atoms and bonds of their graphs and of their texts."""
+    smiles = read_smiles(rows.column(0).combine_chunks())
+    chunk = featurize_chunk(smiles, hydrogens, ranks=False)
+    accepted = [text for row in chunk.rows.tolist() if (text := smiles[row]) is not None]
+    atoms, bonds = chunk.block.num_atoms.tolist(), chunk.block.num_bonds.tolist()
+    orders = written_orders(accepted, hydrogens)
     report(rows.num_rows)
     return {
         "rows": chunk.rows.tolist(),
-        "atoms": chunk.block.num_atoms.tolist(),
-        "bonds": chunk.block.num_bonds.tolist(),
+        "atoms": [(n, n if o is None else o.num_atoms) for n, o in zip(atoms, orders, strict=True)],
+        "bonds": [(n, n if o is None else o.num_bonds) for n, o in zip(bonds, orders, strict=True)],
     }
 
 

@@ -83,6 +83,8 @@ def _differences(trained: Experiment, experiment: Experiment) -> Iterator[str]:
     Many of these options leave every weight's shape alone (activation, norm, residual, pooling),
     so that a copy would work and compute something else.
     """
+    if trained.hydrogens != experiment.hydrogens:
+        yield f"hydrogens is {trained.hydrogens!r} there and {experiment.hydrogens!r} here"
     for section in INHERITED:
         theirs, ours = _options(trained, section), _options(experiment, section)
         for key in [*theirs, *(key for key in ours if key not in theirs)]:
