@@ -12,6 +12,7 @@ from graphium.config.suggest import did_you_mean
 from graphium.config.tasks import TaskConfig, TaskSpec
 from graphium.errors import DataError
 from graphium.graphs.levels import PREDICTION_COLUMNS, level_sizes, level_words, place_columns
+from graphium.labels.columns import ROWS_COUNT
 from graphium.labels.header import shorten
 from graphium.store.read import LabelColumn, LabelTable, Store
 
@@ -163,10 +164,32 @@ def _resolve(dataset: Dataset, name: str, task: TaskConfig) -> list[LabelColumn]
     return list(found.values())
 
 
+def passed_over(dataset: Dataset, name: str, task: TaskConfig) -> list[str]:
+    """Return a warning for each column that a pattern of a task matches and that is not learned.
+
+    One bad cell makes a column of numbers text, and a pattern does not say which columns it means.
+    """
+    plan = dataset.store.record.plan
+    notes = {one.name: one.note for one in plan.columns if one.kind == "text"} | plan.skipped
+    split = dataset.config.split
+    known = {*dataset.config.categories, split.column if split.kind == "column" else None}
+    return [
+        f"task '{name}': column '{column}' of dataset '{dataset.name}' matches '{pattern}' and is "
+        f"left out, because it is no column of numbers: {note}"
+        for pattern in task.labels
+        for column, note in notes.items()
+        if column != pattern and column not in known and fnmatchcase(column, pattern)
+    ]
+
+
 def _why_absent(dataset: Dataset, label: str, usable: Sequence[str]) -> str:
     skipped = dataset.store.record.plan.skipped
     if label in skipped:
-        return f"column '{label}' of dataset '{dataset.name}' cannot be used: {skipped[label]}"
+        return (
+            f"column '{label}' of dataset '{dataset.name}' ({dataset.store.record.plan.source}) "
+            f"cannot be used: {skipped[label]}. {ROWS_COUNT}. Mend its cells (an empty one means "
+            "that the label is not known), or leave the column out of the task"
+        )
     return (
         f"dataset '{dataset.name}' has no column '{label}'{did_you_mean(label, usable)}; "
         f"columns that the task can learn are {shorten(usable) or 'none'}"
@@ -176,8 +199,10 @@ def _why_absent(dataset: Dataset, label: str, usable: Sequence[str]) -> str:
 def _checked(dataset: Dataset, name: str, task: TaskConfig, column: LabelColumn) -> LabelColumn:
     if column.kind == "text" and column.name not in dataset.config.categories:
         raise DataError(
-            f"task '{name}': column '{column.name}' of dataset '{dataset.name}' holds text, not "
-            f"numbers; if its strings are classes, list them under "
+            f"task '{name}': column '{column.name}' of dataset '{dataset.name}' "
+            f"({dataset.store.record.plan.source}) holds text, not numbers; "
+            f"{dataset.store.note(column.name)}. {ROWS_COUNT}. Mend such cells (an empty one means "
+            "that the label is not known); if the strings are classes, list them under "
             f"datasets.{dataset.name}.categories.{column.name}"
         )
     if column.level != task.level:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from graphium.batching.columns import (
     Dataset,
     build_spec,
+    passed_over,
     read_labels,
     read_weights,
     refuse_duplicates,
@@ -211,6 +212,13 @@ def _assemble(
         conflicting,
         need_training=not fitted,
     )
+    by_name = {one.name: one for one in datasets}
+    ignored = [
+        warning
+        for name, config in experiment.tasks.items()
+        for warning in passed_over(by_name[config.dataset], name, config)
+    ]
+    report = report.model_copy(update={"warnings": [*report.warnings, *ignored]})
     starts = division.starts
     dataset = np.searchsorted(starts, join.taken_from, side="right") - 1
     rows = np.concatenate([one.source_row for one in datasets])

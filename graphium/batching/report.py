@@ -37,7 +37,8 @@ class DatasetReport(Section):
     parts: dict[Part, int]
     """Rows that are used in each part."""
     rejects: str = ""
-    """File that lists the rows without a usable molecule; empty when there are none."""
+    """File that lists the rows without a usable molecule, below the folder of stores (a run's files
+    name no place of the machine); empty when there are none."""
 
 
 class TaskReport(Section):
@@ -104,7 +105,7 @@ def _dataset_line(name: str, dataset: DatasetReport) -> str:
     line = f"dataset {name}: {dataset.rows:,} rows: {_counts(dataset.parts)}"
     if dataset.rejected:
         line += f", {dataset.rejected:,} without a usable molecule"
-        line += f" (listed in {dataset.rejects})" if dataset.rejects else ""
+        line += f" (listed in stores/{dataset.rejects} of the cache)" if dataset.rejects else ""
     if dataset.unassigned:
         line += f", {dataset.unassigned:,} in no part"
     if dataset.unlabelled:

@@ -131,7 +131,7 @@ def _describe_dataset(
         unlabelled=int(((part != UNUSED) & (molecule < 0) & ~conflicting[rows]).sum()),
         conflicting=int(conflicting[rows].sum()),
         parts=_count_parts(part[molecule >= 0]),
-        rejects=str(dataset.store.path / REJECTS) if rejected else "",
+        rejects=f"{dataset.store.path.name}/{REJECTS}" if rejected else "",
     )
 
 

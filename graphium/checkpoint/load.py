@@ -17,6 +17,9 @@ from graphium.config.suggest import did_you_mean
 from graphium.errors import CheckpointError
 from graphium.graphs.properties import FEATURIZER_VERSION
 
+_MOST_SHOWN = 10
+"""Models that a message lists."""
+
 
 def read_model(path: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
     """Return what a checkpoint's network is, and its weights by name, on the CPU.
@@ -110,19 +113,34 @@ def _why_not(path: Path) -> str:
     if not path.exists():
         nearby = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
         return f"there is no checkpoint {path}{did_you_mean(path.name, nearby)}"
-    inside = sorted(
-        manifest.parent
-        for pattern in ("", "*/", "*/*/", "*/*/*/")
-        for manifest in path.glob(f"{pattern}{MANIFEST}")
-        if not manifest.parent.name.startswith(".")
-    )
+    inside = _models_below(path)
     if not inside:
         return (
             f"{path} is neither a checkpoint nor a run directory with one: it has no {MANIFEST} "
             "and no checkpoints/best"
         )
-    names = ", ".join(str(p) for p in inside[:5]) + (", ..." if len(inside) > 5 else "")
-    return f"{path} is not a checkpoint and has no checkpoints/best; inside it are {names}"
+    lines = "".join(f"\n  {one}" for one in inside[:_MOST_SHOWN])
+    more = f"\n  and {rest} more" if (rest := len(inside) - _MOST_SHOWN) > 0 else ""
+    return (
+        f"{path} is not a checkpoint and has no checkpoints/best; give one of those inside it "
+        f"(newest first):{lines}{more}"
+    )
+
+
+def _models_below(path: Path) -> list[Path]:
+    """Return the runs and checkpoints below a folder, newest first; of a run its folder alone."""
+    found: dict[Path, float] = {}
+    for pattern in ("*/", "*/*/", *(f"{'*/' * depth}checkpoints/*/" for depth in range(4))):
+        for manifest in path.glob(f"{pattern}{MANIFEST}"):
+            model = manifest.parent
+            if model.name.startswith(".") or not (model / "model.json").is_file():
+                continue  # is being written, or is a store
+            if (model.parent / "best" / MANIFEST).is_file():
+                model = model.parent
+                model = model.parent if model.name == "checkpoints" else model
+            found[model] = max(found.get(model, 0.0), manifest.stat().st_mtime)
+    found.pop(path, None)
+    return sorted(found, key=lambda model: (-found[model], model))
 
 
 def _json(path: Path, manifest: Manifest, name: FileName) -> Any:

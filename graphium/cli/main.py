@@ -35,7 +35,7 @@ COMMANDS = {
     "data": LazyCommand("graphium.cli.data", "app", "Prepare, describe and verify stores."),
     "train": LazyCommand("graphium.cli.train", "train", "Train, evaluate and report."),
     "predict": LazyCommand("graphium.cli.predict", "predict", "Predict for a table of SMILES."),
-    "embed": LazyCommand("graphium.cli.predict", "embed", "Compute molecules' fingerprints."),
+    "embed": LazyCommand("graphium.cli.predict", "embed", "Compute molecules' embeddings."),
     "report": LazyCommand("graphium.cli.report", "report", "Write the report of a run again."),
 }
 

@@ -67,7 +67,7 @@ def embed(
     device: Device = "cpu",
     force: Force = False,
 ) -> None:
-    """Write the learned vector of each molecule of a table.
+    """Write the embedding of each molecule of a table: the vector that the network learned for it.
 
     Tables keep the input's rows and columns; npz and npy files hold the array alone, NaN in the
     rows that are no molecule.

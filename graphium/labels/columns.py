@@ -23,6 +23,9 @@ from graphium.labels.table import Table
 
 ColumnKind = Literal["number", "text", "list", "skipped"]
 
+ROWS_COUNT = "Rows count from 0 below the header: row 0 is line 2 of a plain csv"
+"""What a message that names a row says too."""
+
 _SHOWN = 40
 
 _IN_JSON = {"nan": "NaN", "None": "null", "inf": "Infinity"}
@@ -177,7 +180,10 @@ class _Column:
             note = self.note or "its lists are not plain lists, or matrices, of numbers"
             return ColumnScan(self.name, "skipped", 0, note)
         if len(self.distinct) > MAX_DISTINCT:
-            note = f"it is text with more than {MAX_DISTINCT} distinct strings; {self.note}"
+            note = (
+                f"not every cell is a number ({self.note}), and more than {MAX_DISTINCT} distinct "
+                "strings are too many for classes"
+            )
             return ColumnScan(self.name, "skipped", 0, note)
         return ColumnScan(self.name, "text", 0, self.note)
 

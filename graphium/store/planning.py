@@ -18,7 +18,7 @@ from graphium.config.data import (
 )
 from graphium.errors import DataError
 from graphium.graphs.levels import LIST_LEVELS, level_words
-from graphium.labels.columns import ColumnScan, read_lists, scan_table
+from graphium.labels.columns import ROWS_COUNT, ColumnScan, read_lists, scan_table
 from graphium.labels.list_cells import fitting_levels
 from graphium.labels.table import Table, find_smiles_column, require_columns
 from graphium.store.layout import MAX_SEGMENT_ROWS, MIN_SEGMENT_ROWS, SEGMENTS_OF_SMALL_TABLES
@@ -99,7 +99,7 @@ def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
         require_columns(list(stored), [column], where)
         found = stored[column]
         if option == "weights" and (found.kind != "number" or column in plan.infinite):
-            held = {"number": "infinite numbers", "text": f"text: {found.note}"}
+            held = {"number": "infinite numbers", "text": f"text: {found.note}. {ROWS_COUNT}"}
             reason = held.get(found.kind, f"one number for each of its {level_words(found.level)}")
             raise DataError(f"Column '{column}' of {where} must hold numbers; it holds {reason}.")
         if option == "levels" and found.kind != "list":

@@ -183,6 +183,10 @@ class Store:
             first += record.molecules
         return LabelTable(level, np.concatenate(rows), np.concatenate(values))
 
+    def note(self, column: str) -> str:
+        """Return why a column is text: its first cell that is no number."""
+        return next(one.note for one in self._manifest.plan.columns if one.name == column)
+
     def text(self, column: str) -> list[str | None]:
         """Return the string of each molecule; numbers are written shortly (``%g``).
 
@@ -248,13 +252,10 @@ class Store:
         found = [self._column(name) for name in columns]
         for column in found:
             if column.kind == "text":
-                note = next(
-                    one.note for one in self._manifest.plan.columns if one.name == column.name
-                )
                 raise DataError(
                     f"Column '{column.name}' of {self.path.name} holds text, not numbers "
-                    f"({note}). If its strings are classes, name them under the dataset's "
-                    "`categories`."
+                    f"({self.note(column.name)}). If its strings are classes, name them under the "
+                    "dataset's `categories`."
                 )
             if column.level != found[0].level:
                 raise DataError(

@@ -134,7 +134,7 @@ def test_statistics_come_from_training_labels_only(mix):
 
 def test_the_report_counts_what_happened(mix, prepared):
     report = mix.report
-    options = experiment(prepared, TASKS)
+    store = store_path(experiment(prepared, TASKS).datasets["main"], prepared / "root")
 
     assert report.datasets["main"].model_dump() == {
         "rows": 8,
@@ -143,9 +143,11 @@ def test_the_report_counts_what_happened(mix, prepared):
         "unlabelled": 1,
         "conflicting": 0,
         "parts": {"train": 2, "val": 3, "test": 1},
-        "rejects": str(store_path(options.datasets["main"], prepared / "root") / "rejects.csv"),
+        "rejects": f"{store.name}/rejects.csv",
     }
-    assert any("usable molecule (listed in /" in line for line in report.lines())
+    listed = f"usable molecule (listed in stores/{store.name}/rejects.csv of the cache)"
+    assert any(listed in line for line in report.lines())
+    assert str(prepared) not in "".join(report.lines())
     assert report.datasets["other"].unassigned == 1
     assert report.shared == {"other + main": 2}
     assert {(m.dataset, m.origin, m.target, m.count) for m in report.moved} == {
@@ -218,7 +220,11 @@ def test_specs_of_a_model_keep_its_statistics(prepared, mix):
     [
         ({"labels": ["Y3"]}, r"has no column 'Y3' \(did you mean 'y'\?\)"),
         ({"labels": ["q*"]}, r"has no column 'q\*'"),
-        ({"labels": ["part"]}, r"holds text, not numbers; .*datasets.main.categories.part"),
+        (
+            {"labels": ["part"]},
+            r"column 'part' of dataset 'main' \(main\.csv\) holds text, not numbers; row 0 is "
+            r"'train'. Rows count from 0 .* Mend such cells.*datasets.main.categories.part",
+        ),
         ({"labels": ["charge"]}, r"describes atoms \(level node\), the task molecules"),
         ({"labels": ["y"], "level": "edge"}, r"describes molecules \(level graph\)"),
         ({"labels": ["shade"]}, r"has categories, which loss 'mae' cannot learn"),
