@@ -24,6 +24,7 @@ from graphium.apply.forests import group_means, grow_forest
 from graphium.apply.same_data import check_same_data
 from graphium.batching.mix import Mix, open_mix
 from graphium.config.data import Part
+from graphium.config.encodings import EncodingsConfig
 from graphium.config.features import FeaturesConfig
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
@@ -230,7 +231,7 @@ def _open(run: FinishedRun) -> Mix:
             "baselines out with --no-baselines"
         )
     # Encodings are for networks alone.
-    features = FeaturesConfig(random_walk_steps=0, laplacian_eigenvectors=0)
+    features = FeaturesConfig(encodings=EncodingsConfig(random_walk=None, laplacian=None))
     return open_mix(experiment.model_copy(update={"features": features}), root)
 
 

@@ -8,6 +8,7 @@ import torch
 from graphium.batching.loader import BatchLoader, EvalLoader
 from graphium.batching.mix import Mix
 from graphium.batching.sampler import PositionalSampler
+from graphium.batching.step_encodings import to_device_with_encodings
 from graphium.config.data import Part
 from graphium.config.experiment import Experiment
 from graphium.graphs.mol_batch import MolBatch
@@ -22,13 +23,14 @@ class MolDataModule(pl.LightningDataModule):
 
     Args:
         mix: The data.
-        experiment: Batch sizes and the seed of the order.
+        experiment: Batch sizes, the seed of the order, and how encodings are computed.
     """
 
     def __init__(self, mix: Mix, experiment: Experiment) -> None:
         super().__init__()
         self._mix = mix
         self._batch = experiment.batch
+        self._features = experiment.features
         self._seed = experiment.seed
 
     def train_dataloader(self) -> BatchLoader:
@@ -54,8 +56,10 @@ class MolDataModule(pl.LightningDataModule):
     def transfer_batch_to_device(
         self, batch: MolBatch, device: torch.device, dataloader_idx: int
     ) -> MolBatch:
-        """Move a batch to ``device``."""
+        """Move a batch to ``device``, and encode it there where that was not done ahead."""
         del dataloader_idx
+        if self._features.encodings.compute == "step":
+            return to_device_with_encodings(batch, self._features, device)
         return batch.to(device)
 
     def _eval_loader(self, part: Part) -> EvalLoader:

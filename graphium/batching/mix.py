@@ -228,7 +228,11 @@ def _assemble(
         return [smiles[row] for row in join.taken_from.tolist()]
 
     return Mix(
-        graphs=pack_block(select_molecules(join.block, join.taken_from), experiment.features),
+        graphs=pack_block(
+            select_molecules(join.block, join.taken_from),
+            experiment.features,
+            with_encodings=experiment.features.encodings.compute == "ahead",
+        ),
         tasks=tasks,
         part=part,
         dataset=dataset.astype(np.int16),

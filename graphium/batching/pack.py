@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphium.config.features import FeaturesConfig
-from graphium.graphs.encodings.laplacian import laplacian
-from graphium.graphs.encodings.random_walk import random_walk
+from graphium.graphs.encodings.compute import Encoded, encode
+from graphium.graphs.encodings.stacks import split_molecules
 from graphium.graphs.features import atom_features, bond_features
 from graphium.graphs.mol_block import MolBlock
 
@@ -41,8 +41,22 @@ class PackedGraphs:
         return len(self.atom_offset) - 1
 
 
-def pack_block(block: MolBlock, features: FeaturesConfig) -> PackedGraphs:
-    """Give every molecule of ``block`` the features and encodings that an experiment asks for."""
+def pack_block(
+    block: MolBlock, features: FeaturesConfig, *, with_encodings: bool = True
+) -> PackedGraphs:
+    """Give every molecule of ``block`` the features and encodings that an experiment asks for.
+
+    Args:
+        block: The molecules.
+        features: The ``features`` section.
+        with_encodings: Compute positional encodings; False where each batch gets its own
+            (``step_encodings.py``).
+    """
+    encoded = Encoded({}, {})
+    if with_encodings:
+        encoded = encode(
+            split_molecules(block.num_atoms, block.num_bonds, block.bond_ends), features
+        )
     return PackedGraphs(
         atom_offset=block.atom_offsets(),
         bond_offset=block.bond_offsets(),
@@ -51,18 +65,6 @@ def pack_block(block: MolBlock, features: FeaturesConfig) -> PackedGraphs:
         bond_ends=block.bond_ends,
         atom_table=atom_features(block.atom_table, features.atoms),
         bond_table=bond_features(block.bond_table, features.bonds),
-        encodings=_encodings(block, features),
-        bond_encodings={},
+        encodings=encoded.atoms,
+        bond_encodings=encoded.bonds,
     )
-
-
-def _encodings(block: MolBlock, features: FeaturesConfig) -> dict[str, NDArray[np.float32]]:
-    encodings = {}
-    sizes = block.num_atoms, block.num_bonds, block.bond_ends
-    if features.random_walk_steps:
-        encodings["random_walk"] = random_walk(*sizes, features.random_walk_steps)
-    if features.laplacian_eigenvectors:
-        values, vectors = laplacian(*sizes, features.laplacian_eigenvectors)
-        encodings["laplacian_values"] = values
-        encodings["laplacian_vectors"] = vectors
-    return encodings

@@ -65,6 +65,7 @@ class Experiment(Section):
             *self._unknown_classes(),
             *self._unknown_heads(),
             *self._different_hydrogens(),
+            *self._unread_encodings(),
         ]
         if errors:
             raise GroupedFieldError(errors)
@@ -116,3 +117,13 @@ class Experiment(Section):
                     ("model", "heads", name),
                     f"there is no task '{name}'; tasks has {', '.join(self.tasks)}",
                 )
+
+    def _unread_encodings(self) -> Iterator[FieldError]:
+        if self.model.trunk.reads_bonds:
+            return
+        for name in self.features.encodings.at("edge"):
+            yield FieldError(
+                ("features", "encodings", name, "level"),
+                f"encodings of bonds are not read by a trunk of kind '{self.model.trunk.kind}'; "
+                "say level: node, or choose a trunk that reads bonds (gine)",
+            )

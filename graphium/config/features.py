@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from graphium.config.base import Section
+from graphium.config.encodings import EncodingsConfig
 
 AtomFeature = Literal[
     # one-hot
@@ -35,7 +36,5 @@ class FeaturesConfig(Section):
     """Atom features, concatenated in this order."""
     bonds: list[BondFeature] = Field(default=["bond-type", "stereo", "in-ring"], min_length=1)
     """Bond features, concatenated in this order."""
-    random_walk_steps: int = Field(default=16, ge=0, le=64)
-    """Return probabilities of random walks of 1..K steps at each atom; 0 switches them off."""
-    laplacian_eigenvectors: int = Field(default=8, ge=0, le=64)
-    """Lowest K eigenvectors and eigenvalues of each component's Laplacian; 0 switches them off."""
+    encodings: EncodingsConfig = EncodingsConfig()
+    """Positional encodings."""

@@ -1,6 +1,6 @@
 """The network: encoders, trunk, pooling and heads. Widths in and head sizes are derived."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,9 @@ class EncoderConfig(Section):
 class TrunkConfig(Section):
     """Options that every message-passing trunk has."""
 
+    reads_bonds: ClassVar[bool]
+    """Whether layers read what is known of bonds."""
+
     depth: int = Field(default=4, gt=0)
     """Message-passing layers."""
     width: int = Field(default=96, gt=0)
@@ -43,12 +46,14 @@ class TrunkConfig(Section):
 class GcnConfig(TrunkConfig):
     """Graph convolutional network (Kipf and Welling 2017); bonds are not read."""
 
+    reads_bonds: ClassVar[bool] = False
     kind: Literal["gcn"] = "gcn"
 
 
 class GineConfig(TrunkConfig):
     """Graph isomorphism network with bond features (Hu et al. 2020)."""
 
+    reads_bonds: ClassVar[bool] = True
     kind: Literal["gine"] = "gine"
     learn_epsilon: bool = True
     """Train the weight of an atom's own channels; otherwise it stays 1."""

@@ -12,16 +12,18 @@ from typing import assert_never
 import torch
 from torch import nn
 
+from graphium.config.encodings import LaplacianConfig, RandomWalkConfig
 from graphium.config.features import FeaturesConfig
 from graphium.config.model import EncoderConfig, GcnConfig, GineConfig, ModelConfig
 from graphium.config.tasks import TaskSpec
+from graphium.graphs.encodings.widths import atom_width as encoding_width
 from graphium.graphs.encodings.widths import bond_encoding_widths
 from graphium.graphs.features import atom_width, bond_width
 from graphium.nn.encoders.atoms import AtomEncoder
 from graphium.nn.encoders.bonds import BondEncoder
 from graphium.nn.encoders.laplacian import LaplacianEncoder
 from graphium.nn.encoders.random_walk import RandomWalkEncoder
-from graphium.nn.encoders.values import BondValuesEncoder
+from graphium.nn.encoders.values import AtomValuesEncoder, BondValuesEncoder
 from graphium.nn.heads import build_head, head_input_width
 from graphium.nn.layers.gcn import GcnLayer
 from graphium.nn.layers.gine import GineLayer
@@ -93,27 +95,19 @@ def build_layer(trunk: GcnConfig | GineConfig, bond_channels: int) -> nn.Module:
             assert_never(trunk)
 
 
-def reads_bonds(trunk: GcnConfig | GineConfig) -> bool:
-    """Return whether the layers read bond features; an encoder that nothing reads is not built."""
-    match trunk:
-        case GcnConfig():
-            return False
-        case GineConfig():
-            return True
-        case _:
-            assert_never(trunk)
-
-
 def build_encoders(model: ModelConfig, features: FeaturesConfig) -> Encoders:
     """Return the untrained encoders of what the ``features`` section switches on."""
     config = model.encoder
     positional: dict[str, nn.Module] = {}
-    if features.random_walk_steps:
-        positional["random_walk"] = RandomWalkEncoder(
-            features.random_walk_steps, config.width, config.positional_width
-        )
-    if features.laplacian_eigenvectors:
-        positional["laplacian"] = LaplacianEncoder(config.width, config.positional_width)
+    for name, encoding in features.encodings.at("node").items():
+        widths = config.width, config.positional_width
+        match encoding:
+            case RandomWalkConfig():
+                positional[name] = RandomWalkEncoder(encoding.steps, *widths)
+            case LaplacianConfig():
+                positional[name] = LaplacianEncoder(*widths)
+            case _:
+                positional[name] = AtomValuesEncoder(name, encoding_width(encoding), *widths)
     atoms = AtomEncoder(
         atom_width(features.atoms),
         positional,
@@ -122,7 +116,7 @@ def build_encoders(model: ModelConfig, features: FeaturesConfig) -> Encoders:
         width=model.trunk.width,
         dropout=config.dropout,
     )
-    if not reads_bonds(model.trunk):
+    if not model.trunk.reads_bonds:  # an encoder that nothing reads is not built
         return Encoders(atoms, None)
     bonds = BondEncoder(
         bond_width(features.bonds),

@@ -55,7 +55,7 @@ def toy_experiment(**changes: Any) -> Experiment:
     options: dict[str, Any] = {
         "name": "toy",
         "datasets": {"toy": {"table": "toy.csv"}},
-        "features": {"random_walk_steps": 4, "laplacian_eigenvectors": 3},
+        "features": {"encodings": {"random_walk": {"steps": 4}, "laplacian": {"k": 3}}},
         "tasks": {name: {"dataset": "toy", **task} for name, task in TOY_TASKS.items()},
         "model": {"trunk": {"kind": "gine", "depth": 2, "width": 16, "dropout": 0.0}},
         "batch": {"size": 8, "eval_size": 8},
@@ -111,7 +111,11 @@ def toy_mix(seed: int = 0, experiment: Experiment | None = None) -> Mix:
     counts = {p: int((part == i).sum()) for i, p in enumerate(PARTS)}
     reports, warnings = describe_tasks(tasks, part)
     return Mix(
-        graphs=pack_block(block, experiment.features),
+        graphs=pack_block(
+            block,
+            experiment.features,
+            with_encodings=experiment.features.encodings.compute == "ahead",
+        ),
         tasks=tasks,
         part=part,
         dataset=np.zeros(len(rows), np.int16),

@@ -43,7 +43,7 @@ def experiment(folder, tasks, **changes):
         {
             "name": "t",
             "datasets": {"other": other, "main": main},
-            "features": {"random_walk_steps": 3, "laplacian_eigenvectors": 2},
+            "features": {"encodings": {"random_walk": {"steps": 3}, "laplacian": {"k": 2}}},
             "tasks": tasks,
         }
     )
@@ -331,7 +331,9 @@ def test_changing_held_out_labels_does_not_change_the_scaling(prepared, mix, tmp
 
 
 def test_features_and_encodings_are_those_that_the_experiment_chooses(prepared):
-    chosen = {"atoms": ["degree-float"], "bonds": ["in-ring"], "laplacian_eigenvectors": 0}
+    chosen = {
+        "atoms": ["degree-float"], "bonds": ["in-ring"], "encodings": {"laplacian": None}
+    }  # fmt: skip
     options = experiment(prepared, TASKS).model_dump() | {"features": chosen}
 
     graphs = open_mix(Experiment.model_validate(options), prepared / "root").graphs

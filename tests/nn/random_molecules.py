@@ -9,15 +9,18 @@ from torch import Tensor
 from graphium.config.features import FeaturesConfig
 from graphium.config.model import ModelConfig
 from graphium.config.tasks import TaskSpec
-from graphium.graphs.encodings.laplacian import laplacian
-from graphium.graphs.encodings.random_walk import random_walk
+from graphium.graphs.encodings.compute import encode
+from graphium.graphs.encodings.stacks import split_molecules
+from graphium.graphs.encodings.widths import atom_encoding_widths
 from graphium.graphs.features import atom_width, bond_width
 from graphium.graphs.levels import LIST_LEVELS
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.build import build_network
 from graphium.nn.network import Network
 
-FEATURES = FeaturesConfig(random_walk_steps=4, laplacian_eigenvectors=3)
+FEATURES = FeaturesConfig.model_validate(
+    {"encodings": {"random_walk": {"steps": 4}, "laplacian": {"k": 3}}}
+)
 TASKS = [
     TaskSpec(
         name=f"{level}_task", dataset="d", level=level, labels=["x", "y"], loss="mae", metrics=[]
@@ -46,17 +49,12 @@ def random_molecule(rng: np.random.Generator, num_atoms: int) -> Molecule:
     if len(bonds) and rng.random() < 0.2:
         bonds = bonds[1:]
     counts = np.array([num_atoms]), np.array([len(bonds)])
-    values, vectors = laplacian(*counts, bonds, FEATURES.laplacian_eigenvectors)
-    walks = random_walk(*counts, bonds, FEATURES.random_walk_steps)
+    encoded = encode(split_molecules(*counts, bonds), FEATURES)
     return Molecule(
         atom_code=torch.from_numpy(rng.integers(0, 12, num_atoms)),
         bond_ends=torch.from_numpy(bonds),
         bond_code=torch.from_numpy(rng.integers(0, 5, len(bonds))),
-        encodings={
-            "random_walk": torch.from_numpy(walks).double(),
-            "laplacian_values": torch.from_numpy(values).double(),
-            "laplacian_vectors": torch.from_numpy(vectors).double(),
-        },
+        encodings={name: torch.from_numpy(x).double() for name, x in encoded.atoms.items()},
     )
 
 
@@ -79,11 +77,7 @@ def to_batch(molecules: list[Molecule]) -> MolBatch:
     first = sizes.cumsum(0) - sizes
     ends = [m.bond_ends + start for m, start in zip(molecules, first, strict=True)]
     forth = joined(ends, codes.reshape(0, 2)).T
-    widths = {
-        "random_walk": FEATURES.random_walk_steps,
-        "laplacian_values": FEATURES.laplacian_eigenvectors,
-        "laplacian_vectors": FEATURES.laplacian_eigenvectors,
-    }
+    widths = atom_encoding_widths(FEATURES.encodings)
     return MolBatch(
         atom_table=table(12, atom_width(FEATURES.atoms)),
         atom_code=joined([m.atom_code for m in molecules], codes),

@@ -17,6 +17,8 @@ from random_molecules import (
     to_batch,
 )
 
+from graphium.config.encodings import EncodingsConfig
+from graphium.config.features import FeaturesConfig
 from graphium.config.model import ModelConfig
 from graphium.graphs.levels import pair_number
 from graphium.nn.build import build_network
@@ -217,7 +219,7 @@ def test_untrained_outputs_are_small_but_not_zero():
 
 
 def test_encodings_that_are_switched_off_are_not_needed():
-    features = FEATURES.model_copy(update={"random_walk_steps": 0, "laplacian_eigenvectors": 0})
+    features = FeaturesConfig(encodings=EncodingsConfig(random_walk=None, laplacian=None))
     batch = replace(to_batch(random_molecules(2)), encodings={})
 
     outputs = build_network(ModelConfig(), features, TASKS, seed=0)(batch)

@@ -1,47 +1,63 @@
-"""Laplacian eigenvectors (Dwivedi et al. 2020, arXiv:2003.00982), with a fixed sign."""
+"""Eigenvectors and eigenvalues of Laplacians (Dwivedi et al. 2020, arXiv:2003.00982).
 
-import numpy as np
-from numpy.typing import NDArray
+Laplacians are symmetric or similar to a symmetric matrix, so that eigenvalues are real and ascend
+from 0; each component has its own. An atom without bonds has the Laplacian 0 in each normalisation.
+"""
 
-from graphium.graphs.encodings.stacks import stacks
+from typing import assert_never
+
+from graphium.config.encodings import Normalization
+from graphium.graphs.encodings.arrays import Array, cast, double, full, library, take_along
+from graphium.graphs.encodings.stacks import Stack
 
 
-def laplacian(
-    num_atoms: NDArray[np.integer],
-    num_bonds: NDArray[np.integer],
-    bond_ends: NDArray[np.integer],
-    k: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    r"""Return the lowest k eigenpairs of the Laplacian $L = D - A$ of each atom's component.
+def eigenpairs(stack: Stack, k: int, normalization: Normalization) -> tuple[Array, Array]:
+    r"""Return the lowest k eigenvalues [c, k] and eigenvectors [c, n, k] of each component.
 
-    Eigenvalues ascend from 0; eigenvectors have length 1 within their component, and their largest
-    entry (the first of equal ones) is positive. A component of n < k atoms has n pairs; the rest
-    is 0. Eigenvectors of equal eigenvalues are one of many bases of their space.
+    $$ L = D - A, \quad L_\mathrm{sym} = D^{-1/2} L D^{-1/2}, \quad L_\mathrm{rw} = D^{-1} L $$
+
+    Eigenvectors have length 1 within their component, and their largest entry (the first of equal
+    ones) is positive; those of $L_\mathrm{rw}$ are $D^{-1/2}$ times those of $L_\mathrm{sym}$, with
+    the same eigenvalues. A component of n < k atoms has n pairs; the rest is 0. Eigenvectors of
+    equal eigenvalues are one of many bases of their space.
 
     Args:
-        num_atoms: [G] atoms of each molecule.
-        num_bonds: [G] bonds of each molecule.
-        bond_ends: [B, 2] ends of each bond, counted inside its molecule.
+        stack: The components.
         k: Number of pairs.
-
-    Returns:
-        [N, k] eigenvalues, equal for all atoms of a component, and [N, k] eigenvector entries.
+        normalization: ``none`` for L, ``symmetric``, ``random_walk``.
     """
-    total = int(num_atoms.sum())
-    values, vectors = np.zeros((total, k), np.float32), np.zeros((total, k), np.float32)
-    for stack in stacks(num_atoms, num_bonds, bond_ends):
-        matrix = -stack.adjacency.astype(np.float64)
-        diagonal = np.arange(stack.size)
-        matrix[:, diagonal, diagonal] = stack.adjacency.sum(2)
-        eigenvalues, eigenvectors = np.linalg.eigh(matrix)
-        kept = min(k, stack.size)
-        values[stack.atoms, :kept] = np.maximum(eigenvalues, 0)[:, None, :kept]
-        vectors[stack.atoms, :kept] = _with_fixed_sign(eigenvectors[:, :, :kept])
-    return values, vectors
+    values, vectors = _decompose(stack, normalization)
+    like, kept = stack.adjacency, min(k, stack.size)
+    lowest = full((stack.num_components, k), 0.0, like)
+    entries = full((stack.num_components, stack.size, k), 0.0, like)
+    lowest[:, :kept] = cast(library(values).clip(values[:, :kept], 0, None), like)
+    entries[:, :, :kept] = cast(_with_fixed_sign(vectors[:, :, :kept]), like)
+    return lowest, entries
 
 
-def _with_fixed_sign(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make the largest entry of each eigenvector [components, n, k] positive."""
+def _decompose(stack: Stack, normalization: Normalization) -> tuple[Array, Array]:
+    """Return all eigenpairs, float64."""
+    if stack.size == 1:
+        return stack.spectrum
+    lib = library(stack.laplacian)
+    match normalization:
+        case "none":
+            return stack.spectrum
+        case "symmetric" | "random_walk":
+            scale = 1 / lib.sqrt(double(stack.degree))
+            scaled = stack.laplacian * scale[:, :, None] * scale[:, None, :]
+            values, vectors = lib.linalg.eigh(scaled)
+            if normalization == "random_walk":
+                vectors = vectors * scale[:, :, None]
+                vectors = vectors / lib.sqrt((vectors * vectors).sum(1))[:, None, :]
+            return values, vectors
+        case _:
+            assert_never(normalization)
+
+
+def _with_fixed_sign(vectors: Array) -> Array:
+    """Make the largest entry of each eigenvector [c, n, k] positive."""
+    lib = library(vectors)
     # Rounded, so that noise does not choose between entries that symmetry makes equal.
-    largest = np.abs(vectors).round(6).argmax(axis=1, keepdims=True)
-    return vectors * np.where(np.take_along_axis(vectors, largest, axis=1) < 0, -1, 1)
+    largest = lib.round(lib.abs(vectors), decimals=6).argmax(1)[:, None, :]
+    return vectors * (1.0 - 2.0 * (take_along(vectors, largest, 1) < 0))

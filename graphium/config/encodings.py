@@ -1,0 +1,111 @@
+"""Positional encodings of an experiment; each is a section that may be null."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from graphium.config.base import Section
+
+EncodingLevel = Literal["node", "edge"]
+Normalization = Literal["none", "symmetric", "random_walk"]
+
+
+class EncodingConfig(Section):
+    """What every encoding has."""
+
+    level: EncodingLevel = "node"
+    """Who has it: atoms (``node``) or bonds (``edge``); bonds are read by trunks with bonds."""
+
+
+class RandomWalkConfig(EncodingConfig):
+    """Return probabilities of random walks (Dwivedi et al. 2022)."""
+
+    steps: int = Field(default=16, ge=1, le=64)
+    """Probabilities of being back after 1..K steps."""
+
+
+class LaplacianConfig(EncodingConfig):
+    """Lowest eigenvectors and eigenvalues of each component's Laplacian (Dwivedi et al. 2020)."""
+
+    k: int = Field(default=8, ge=1, le=64)
+    """Number of eigenpairs."""
+    normalization: Normalization = "none"
+    """``none``: D - A; ``symmetric``: I - D^-1/2 A D^-1/2; ``random_walk``: I - D^-1 A."""
+
+
+class HeatKernelConfig(EncodingConfig):
+    """How much heat stays at an atom (or crosses a bond) after some times: exp(-t (D - A))."""
+
+    times: list[Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]] = Field(
+        default=[0.25, 0.5, 1.0, 2.0, 4.0, 8.0], min_length=1, max_length=64
+    )
+    """Times t."""
+
+
+class TransitionConfig(EncodingConfig):
+    """Probabilities of random walks from one atom to another."""
+
+    steps: int = Field(default=8, ge=1, le=64)
+    """Walks of 1..K steps."""
+
+
+class ShortestPathConfig(EncodingConfig):
+    """Bonds on the shortest path between two atoms."""
+
+    max_distance: int = Field(default=20, ge=1, le=1000)
+    """Longer distances count as this one."""
+
+
+class CommuteConfig(EncodingConfig):
+    """Expected steps of a random walk from one atom to another and back."""
+
+
+class ElectrostaticConfig(EncodingConfig):
+    """Potential at one atom of a charge at another, bonds being resistors."""
+
+
+AnyEncoding = (
+    RandomWalkConfig
+    | LaplacianConfig
+    | HeatKernelConfig
+    | TransitionConfig
+    | ShortestPathConfig
+    | CommuteConfig
+    | ElectrostaticConfig
+)
+
+
+class EncodingsConfig(Section):
+    """Positional encodings: what single atoms and bonds are told of their place in the molecule."""
+
+    random_walk: RandomWalkConfig | None = RandomWalkConfig()
+    """Return probabilities of random walks; null switches them off, as it does every encoding."""
+    laplacian: LaplacianConfig | None = LaplacianConfig()
+    """Laplacian eigenvectors and eigenvalues."""
+    heat_kernel: HeatKernelConfig | None = None
+    """Heat kernel; off, as all that follow. ``heat_kernel={}`` switches it on as it is."""
+    transition: TransitionConfig | None = None
+    """Transition probabilities of random walks."""
+    shortest_path: ShortestPathConfig | None = None
+    """Shortest paths."""
+    commute: CommuteConfig | None = None
+    """Commute times."""
+    electrostatic: ElectrostaticConfig | None = None
+    """Electrostatic potentials."""
+    compute: Literal["ahead", "step"] = "ahead"
+    """``ahead``: all at once when the data are opened, and kept in memory. ``step``: of each batch,
+    on the device that trains, and forgotten; for data that do not fit. The numbers are the same
+    (on a GPU up to rounding; unverified on GPU)."""
+
+    def at(self, level: EncodingLevel) -> dict[str, AnyEncoding]:
+        """Return the encodings of one level that are on, by name, in the order they are read."""
+        every: dict[str, AnyEncoding | None] = {
+            "random_walk": self.random_walk,
+            "laplacian": self.laplacian,
+            "heat_kernel": self.heat_kernel,
+            "transition": self.transition,
+            "shortest_path": self.shortest_path,
+            "commute": self.commute,
+            "electrostatic": self.electrostatic,
+        }
+        return {name: one for name, one in every.items() if one is not None and one.level == level}
