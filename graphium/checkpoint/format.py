@@ -21,7 +21,7 @@ from graphium.config.base import Section
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.properties import FEATURIZER_VERSION
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Rises when an older graphium could not read, or would misread, what this one writes."""
 
 FileName = Literal["model.json", "model.safetensors", "training.json", "training.safetensors"]

@@ -12,7 +12,26 @@ from graphium.errors import CheckpointError
 Model = tuple[dict[str, Any], dict[str, Tensor]]
 """The content of ``model.json`` and the weights by name."""
 
-MIGRATIONS: Mapping[int, Callable[[Model], Model]] = {}
+
+def _give_encodings_a_section(model: Model) -> Model:
+    """Move the encodings' sizes into ``features.encodings``; 0 had switched one off."""
+    record, weights = model
+    features = dict(record["experiment"].get("features", {}))
+    encodings: dict[str, Any] = {}
+    for old, name, size in (
+        ("random_walk_steps", "random_walk", "steps"),
+        ("laplacian_eigenvectors", "laplacian", "k"),
+    ):
+        if old in features:
+            value = features.pop(old)
+            encodings[name] = {size: value} if value else None
+    if encodings:
+        features["encodings"] = encodings
+        record = {**record, "experiment": {**record["experiment"], "features": features}}
+    return record, weights
+
+
+MIGRATIONS: Mapping[int, Callable[[Model], Model]] = {1: _give_encodings_a_section}
 """Format version -> step to the next one. Each version before ``FORMAT_VERSION`` has its step, and
 a checkpoint of that version stays in ``tests/checkpoint/formats``."""
 

@@ -94,8 +94,8 @@ class EncodingsConfig(Section):
     """Electrostatic potentials."""
     compute: Literal["ahead", "step"] = "ahead"
     """``ahead``: all at once when the data are opened, and kept in memory. ``step``: of each batch,
-    on the device that trains, and forgotten; for data that do not fit. The numbers are the same
-    (on a GPU up to rounding; unverified on GPU)."""
+    on the device that trains, and forgotten; for data that do not fit. The numbers are the same; on
+    a GPU (unverified) up to rounding and the basis of eigenvectors of equal eigenvalues."""
 
     def at(self, level: EncodingLevel) -> dict[str, AnyEncoding]:
         """Return the encodings of one level that are on, by name, in the order they are read."""

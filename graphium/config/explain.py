@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pydantic_core import ErrorDetails
 
 from graphium.config.mistakes import COMMAND_LINE, Mistake
-from graphium.config.options import ROOT, Spot, option_names
+from graphium.config.options import RENAMED, ROOT, Spot, option_names
 from graphium.config.suggest import did_you_mean
 from graphium.config.yaml_nodes import Keys, YamlNode
 from graphium.errors import FieldError, GroupedFieldError
@@ -133,6 +133,9 @@ def _with_value(tree: YamlNode, path: Keys, message: str, choices: Iterable[str]
 
 def _unknown_option(tree: YamlNode, path: Keys) -> str:
     """Say what an unknown key could have been: a neighbour, another kind's, or one elsewhere."""
+    now = RENAMED.get(".".join(map(str, path)))
+    if now is not None:
+        return f"unknown option (did you mean '{now}'?)"
     *parents, key = path
     spot = ROOT
     for parent in parents:

@@ -1,7 +1,7 @@
 """What the sections of an experiment allow, by dotted key."""
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -9,6 +9,12 @@ from pydantic.fields import FieldInfo
 
 from graphium.config.base import NAMES_FILE, Section
 from graphium.config.experiment import Experiment
+
+RENAMED: Mapping[str, str] = {
+    "features.random_walk_steps": "features.encodings.random_walk.steps",
+    "features.laplacian_eigenvectors": "features.encodings.laplacian.k",
+}
+"""Options of earlier versions and what took their place."""
 
 
 @dataclass(frozen=True, slots=True)

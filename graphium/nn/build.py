@@ -16,8 +16,7 @@ from graphium.config.encodings import LaplacianConfig, RandomWalkConfig
 from graphium.config.features import FeaturesConfig
 from graphium.config.model import EncoderConfig, GcnConfig, GineConfig, ModelConfig
 from graphium.config.tasks import TaskSpec
-from graphium.graphs.encodings.widths import atom_width as encoding_width
-from graphium.graphs.encodings.widths import bond_encoding_widths
+from graphium.graphs.encodings.widths import atom_columns, bond_encoding_widths
 from graphium.graphs.features import atom_width, bond_width
 from graphium.nn.encoders.atoms import AtomEncoder
 from graphium.nn.encoders.bonds import BondEncoder
@@ -107,7 +106,7 @@ def build_encoders(model: ModelConfig, features: FeaturesConfig) -> Encoders:
             case LaplacianConfig():
                 positional[name] = LaplacianEncoder(*widths)
             case _:
-                positional[name] = AtomValuesEncoder(name, encoding_width(encoding), *widths)
+                positional[name] = AtomValuesEncoder(name, atom_columns(encoding), *widths)
     atoms = AtomEncoder(
         atom_width(features.atoms),
         positional,

@@ -17,6 +17,7 @@ from graphium.checkpoint.load import (
     verify_checkpoint,
 )
 from graphium.checkpoint.save import point, remove_checkpoint, write_checkpoint
+from graphium.config.features import FeaturesConfig
 from graphium.errors import CheckpointError
 
 FILES = [
@@ -128,7 +129,7 @@ def test_a_newer_format_is_refused_and_both_versions_are_named(tmp_path):
     path = write_small(tmp_path / "step-1")
     rewrite_manifest(path, version=99)
 
-    with pytest.raises(CheckpointError, match=r"format 99.* up to 1; update graphium"):
+    with pytest.raises(CheckpointError, match=r"format 99.* up to 2; update graphium"):
         read_model(path)
     with pytest.raises(CheckpointError, match="format 99"):
         read_training(path)
@@ -153,13 +154,14 @@ def test_an_older_format_is_migrated_step_by_step(tmp_path, monkeypatch):
     monkeypatch.setattr(migrate, "FORMAT_VERSION", 3)
     monkeypatch.setattr(load, "FORMAT_VERSION", 3)
     monkeypatch.setattr(migrate, "MIGRATIONS", {1: renamed, 2: renamed})
+    rewrite_manifest(path, version=1)
 
     assert set(read_model(path)[1]) == {f"renamed.renamed.{name}" for name in small_weights()}
     with pytest.raises(CheckpointError, match="only format 3 can be resumed"):
         read_training(path)
 
 
-@pytest.mark.parametrize("version", [1])
+@pytest.mark.parametrize("version", [1, 2])
 def test_a_checkpoint_of_every_format_so_far_still_reads(version):
     path = Path(__file__).parent / "formats" / str(version)
 
@@ -169,6 +171,27 @@ def test_a_checkpoint_of_every_format_so_far_still_reads(version):
     torch.testing.assert_close(weights, small_weights(seed=1), rtol=0, atol=0)
     if version == migrate.FORMAT_VERSION:
         assert read_training(path) == small_training()
+
+
+@pytest.mark.parametrize(
+    ("old", "expected"),
+    [
+        ({"random_walk_steps": 5, "laplacian_eigenvectors": 3}, (5, 3)),
+        ({"random_walk_steps": 0, "laplacian_eigenvectors": 0}, (None, None)),
+        ({}, (16, 8)),
+    ],
+)
+def test_the_encodings_of_a_checkpoint_of_format_1_are_read(tmp_path, old, expected):
+    record = RECORD.model_copy(update={"experiment": {"name": "small", "features": old}})
+    path = tmp_path / "model"
+    write_checkpoint(path, record, small_weights())
+    rewrite_manifest(path, version=1)
+
+    features = FeaturesConfig.model_validate(read_model(path)[0].experiment["features"])
+
+    walks, eigen = features.encodings.random_walk, features.encodings.laplacian
+    assert (walks and walks.steps, eigen and eigen.k) == expected
+    assert (eigen is None) or eigen.normalization == "none"
 
 
 def test_the_newest_format_has_an_example():

@@ -120,6 +120,17 @@ def test_overrides_win_over_files_and_are_read_as_yaml(tmp_path):
     assert experiment.optimizer.clip_norm is None
 
 
+def test_encodings_are_switched_on_and_off_and_changed_by_overrides(tmp_path):
+    overrides = ("features.encodings.random_walk.steps=20", "features.encodings.laplacian=null",
+                 "features.encodings.heat_kernel={}",
+                 "features.encodings.commute.level=edge")  # fmt: skip
+    encodings = load(tmp_path, MINIMAL, *overrides).experiment.features.encodings
+
+    assert encodings.random_walk.steps == 20
+    assert list(encodings.at("node")) == ["random_walk", "heat_kernel"]
+    assert list(encodings.at("edge")) == ["commute"]
+
+
 def test_the_last_of_equal_overrides_wins(tmp_path):
     assert load(tmp_path, MINIMAL, "seed=1", "seed=2").experiment.seed == 2
 

@@ -76,9 +76,22 @@ def mistakes(tmp_path, text, *overrides, **others):
          "optimizer.kind: should be 'adamw', got 'adam' (did you mean 'adamw'?)"),
         ("trainer: {precision: 31}",
          "trainer.precision: should be '32', 'bf16-mixed' or '16-mixed', got 31"),
+        ("features: {random_walk_steps: 4}",
+         "features.random_walk_steps: unknown option "
+         "(did you mean 'features.encodings.random_walk.steps'?)"),
+        ("features: {laplacian_eigenvectors: 4}",
+         "features.laplacian_eigenvectors: unknown option "
+         "(did you mean 'features.encodings.laplacian.k'?)"),
+        ("features: {encodings: {commute: {level: bond}}}",
+         "features.encodings.commute.level: should be 'node' or 'edge', got 'bond'"),
+        ("features: {encodings: {heat_kernel: {times: [1, 0]}}}",
+         "features.encodings.heat_kernel.times.1: should be greater than 0, got 0"),
         ("wandb: {project: null}", "wandb.project: should be text, got null"),
         ("wandb: {project: [a]}", "wandb.project: should be text, got [\"a\"]"),
         ("finetune: {}", "finetune.checkpoint: required, but not given"),
+        ("features: {encodings: {commute: {level: edge}}}\nmodel: {trunk: {kind: gcn}}",
+         "features.encodings.commute.level: encodings of bonds are not read by a trunk of kind "
+         "'gcn'; say level: node, or choose a trunk that reads bonds (gine)"),
         ("model: {heads: {hydratoin: {depth: 1}}}",
          "model.heads.hydratoin: there is no task 'hydratoin'; tasks has hydration"),
     ],

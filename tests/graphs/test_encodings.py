@@ -1,144 +1,244 @@
+"""Every encoding equals its definition, molecule by molecule, whatever stands beside it."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from plain_encodings import (
+    adjacency_of,
+    commutes,
+    components_of,
+    heat,
+    molecules_of,
+    path_lengths,
+    potentials,
+    random_graphs,
+    real_graphs,
+    statistics_of,
+    transitions,
+)
 
-from graphium.graphs.encodings.laplacian import laplacian
-from graphium.graphs.encodings.random_walk import random_walk
+from graphium.config.encodings import (
+    CommuteConfig,
+    ElectrostaticConfig,
+    HeatKernelConfig,
+    RandomWalkConfig,
+    ShortestPathConfig,
+    TransitionConfig,
+)
+from graphium.config.features import FeaturesConfig
+from graphium.graphs.encodings.compute import encode
+from graphium.graphs.encodings.flat import pair_encoding
 
-STEPS = 7
-K = 5
-
-
-@st.composite
-def molecules(draw):
-    """A list of (number of atoms, bonds); some have several components, some a single atom."""
-    out = []
-    for _ in range(draw(st.integers(1, 6))):
-        size = draw(st.integers(1, 9))
-        pairs = [(i, j) for j in range(size) for i in range(j)]
-        out.append((size, draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []))
-    return out
-
-
-def flat(molecules):
-    num_atoms = np.array([size for size, _ in molecules], np.int32)
-    num_bonds = np.array([len(bonds) for _, bonds in molecules], np.int32)
-    ends = np.array([b for _, bonds in molecules for b in bonds], np.uint16).reshape(-1, 2)
-    return num_atoms, num_bonds, ends
-
-
-def adjacency_of(size, bonds):
-    adjacency = np.zeros((size, size))
-    for i, j in bonds:
-        adjacency[i, j] = adjacency[j, i] = 1
-    return adjacency
+STEPS, TIMES, FARTHEST = 5, [0.3, 2.0, 50.0], 4
+PAIRS = {
+    "heat_kernel": (HeatKernelConfig(times=TIMES), lambda a: heat(a, TIMES)),
+    "transition": (TransitionConfig(steps=STEPS), lambda a: transitions(a, STEPS)),
+    "shortest_path": (
+        ShortestPathConfig(max_distance=FARTHEST),
+        lambda a: np.minimum(path_lengths(a), FARTHEST)[:, :, None],
+    ),
+    "commute": (CommuteConfig(), lambda a: commutes(a)[:, :, None]),
+    "electrostatic": (ElectrostaticConfig(), lambda a: potentials(a)[:, :, None]),
+}
+SYMMETRIC = ("heat_kernel", "shortest_path", "commute")
+CLOSE = {"rtol": 2e-5, "atol": 2e-5}
+QUICK = settings(max_examples=40, deadline=None)
 
 
-def components_of(adjacency):
-    reach = np.linalg.matrix_power(adjacency + np.eye(len(adjacency)), len(adjacency)) > 0
-    return [np.flatnonzero(row) for row in np.unique(reach, axis=0)]
+def features_of(level, **encodings):
+    off = {"random_walk": None, "laplacian": None}
+    on = {name: {**options, "level": level} for name, options in encodings.items()}
+    return FeaturesConfig.model_validate({"encodings": {**off, **on}})
 
 
-@given(molecules())
-@settings(max_examples=150, deadline=None)
-def test_random_walk_equals_plain_powers_molecule_by_molecule(mols):
-    expected = []
-    for size, bonds in mols:
-        adjacency = adjacency_of(size, bonds)
-        degree = adjacency.sum(1)
-        walk = adjacency / np.maximum(degree, 1)[:, None]
-        powers = [np.linalg.matrix_power(walk, k) for k in range(1, STEPS + 1)]
-        out = np.stack([np.diagonal(power) for power in powers], axis=1)
-        out[degree == 0] = 1
-        expected.append(out)
+def options_of(config):
+    return config.model_dump(exclude={"level"})
 
-    got = random_walk(*flat(mols), STEPS)
+
+def assert_pairs_are_plain(name, graphs):
+    config, plain = PAIRS[name]
+    expected = [plain(adjacency_of(*graph)) for graph in graphs]
+
+    got = pair_encoding(molecules_of(graphs), config)
 
     assert got.dtype == np.float32
+    width = expected[0].shape[2]
+    np.testing.assert_allclose(
+        got, np.concatenate([e.reshape(-1, width) for e in expected]), **CLOSE
+    )
+
+
+def assert_atoms_are_plain(name, graphs):
+    config, plain = PAIRS[name]
+    expected = []
+    for graph in graphs:
+        adjacency = adjacency_of(*graph)
+        pairs = plain(adjacency)
+        if name == "heat_kernel":  # its own form for atoms
+            expected.append(np.stack([np.diagonal(pairs[:, :, k]) for k in range(len(TIMES))], 1))
+            continue
+        rows = np.zeros((len(pairs), 4 * pairs.shape[2]))
+        columns = rows.copy()
+        for atoms in components_of(adjacency):
+            part = pairs[np.ix_(atoms, atoms)]
+            rows[atoms] = statistics_of(part)
+            columns[atoms] = statistics_of(part.swapaxes(0, 1))
+        expected.append(rows if name in SYMMETRIC else np.concatenate([rows, columns], 1))
+
+    encoded = encode(molecules_of(graphs), features_of("node", **{name: options_of(config)}))
+
+    np.testing.assert_allclose(encoded.atoms[name], np.concatenate(expected), **CLOSE)
+
+
+def assert_bonds_are_plain(name, graphs):
+    config, plain = PAIRS[name]
+    expected = []
+    for size, bonds in graphs:
+        pairs = plain(adjacency_of(size, bonds))
+        for i, j in bonds:
+            both = [pairs[i, j] + pairs[j, i], abs(pairs[i, j] - pairs[j, i])]
+            expected.append(pairs[i, j] if name in SYMMETRIC else np.concatenate(both))
+
+    encoded = encode(molecules_of(graphs), features_of("edge", **{name: options_of(config)}))
+
+    if expected:
+        np.testing.assert_allclose(encoded.bonds[name], np.array(expected), **CLOSE)
+    else:
+        assert len(encoded.bonds[name]) == 0
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@given(graphs=random_graphs())
+@QUICK
+def test_pairs_of_atoms_have_the_values_of_the_definition(name, graphs):
+    assert_pairs_are_plain(name, graphs)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@given(graphs=random_graphs())
+@QUICK
+def test_an_atom_has_the_statistics_of_its_pairs(name, graphs):
+    assert_atoms_are_plain(name, graphs)
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "shortest_path"])
+@given(graphs=random_graphs())
+@QUICK
+def test_a_bond_has_the_values_of_its_pair(name, graphs):
+    assert_bonds_are_plain(name, graphs)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_all_levels_follow_the_definition_on_real_molecules(name):
+    graphs = real_graphs()
+
+    assert_pairs_are_plain(name, graphs)
+    assert_atoms_are_plain(name, graphs)
+    if name != "shortest_path":
+        assert_bonds_are_plain(name, graphs)
+
+
+def test_a_bond_has_the_distances_of_its_ends_since_its_own_is_always_1():
+    graphs = real_graphs()
+    options = {"shortest_path": {"max_distance": FARTHEST}}
+    molecules = molecules_of(graphs)
+    ends = encode(molecules, features_of("node", **options)).atoms["shortest_path"]
+    first, second = ends[molecules.begin], ends[molecules.end]
+
+    bonds = encode(molecules, features_of("edge", **options)).bonds["shortest_path"]
+
+    expected = np.concatenate([first + second, abs(first - second)], axis=1)
+    np.testing.assert_allclose(bonds, expected, **CLOSE)
+
+
+@given(random_graphs())
+@QUICK
+def test_return_probabilities_are_the_diagonal_of_transitions(graphs):
+    features = features_of("node", random_walk={"steps": 7})
+    expected = [
+        np.stack([np.diagonal(power) for power in np.moveaxis(transitions(a, 7), 2, 0)], axis=1)
+        for a in (adjacency_of(*graph) for graph in graphs)
+    ]
+
+    got = encode(molecules_of(graphs), features).atoms["random_walk"]
+
     np.testing.assert_allclose(got, np.concatenate(expected), atol=2e-6)
 
 
-@given(molecules())
-@settings(max_examples=150, deadline=None)
-def test_laplacian_spectra_and_eigenspaces_equal_a_plain_reference(mols):
-    values, vectors = laplacian(*flat(mols), K)
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_any_number_of_steps_has_its_own_width(steps):
+    pair = molecules_of([(2, [(0, 1)])])
 
-    first = 0
-    for size, bonds in mols:
-        adjacency = adjacency_of(size, bonds)
-        matrix = np.diag(adjacency.sum(1)) - adjacency
-        for atoms in components_of(adjacency):
-            part = matrix[np.ix_(atoms, atoms)]
-            kept = min(K, len(atoms))
-            spectrum = np.linalg.eigvalsh(part)[:kept]
-            np.testing.assert_allclose(values[first + atoms, :kept] - spectrum, 0, atol=1e-5)
-            assert (values[first + atoms, kept:] == 0).all()
+    got = encode(pair, features_of("node", random_walk={"steps": steps})).atoms["random_walk"]
 
-            found = vectors[first + atoms].astype(np.float64)
-            assert (found[:, kept:] == 0).all()
-            found = found[:, :kept]
-            np.testing.assert_allclose(found.T @ found, np.eye(kept), atol=1e-5)
-            np.testing.assert_allclose(part @ found, found * spectrum, atol=1e-5)
-        first += size
+    assert got.tolist() == [[0.0, 1.0, 0.0][:steps]] * 2
 
 
-def test_projectors_of_a_symmetric_molecule_do_not_depend_on_its_neighbours_in_the_stack():
-    ring = (6, [(i, (i + 1) % 6) for i in range(6)])
-    chain = (6, [(i, i + 1) for i in range(5)])
-
-    alone = laplacian(*flat([ring]), 6)[1].astype(np.float64)
-    together = laplacian(*flat([chain, ring, chain]), 6)[1][6:12].astype(np.float64)
-
-    for low, high in ((0, 1), (1, 3), (3, 5), (5, 6)):  # eigenspaces of benzene's ring
-        np.testing.assert_allclose(
-            alone[:, low:high] @ alone[:, low:high].T,
-            together[:, low:high] @ together[:, low:high].T,
-            atol=1e-6,
-        )
+ALL_KINDS = {
+    "random_walk": options_of(RandomWalkConfig(steps=4)),
+    **{name: options_of(config) for name, (config, _) in PAIRS.items()},
+}
 
 
-def test_each_component_of_a_salt_is_encoded_as_if_it_stood_alone():
+@given(graphs=random_graphs(1))
+@QUICK
+def test_renumbering_the_atoms_renumbers_what_they_are_told(graphs):
+    ((size, bonds),) = graphs
+    order = np.random.default_rng(len(bonds)).permutation(size)
+    renumbered = [(size, [(int(order[i]), int(order[j])) for i, j in bonds[::-1]])]
+
+    before = encode(molecules_of(graphs), features_of("node", **ALL_KINDS)).atoms
+    after = encode(molecules_of(renumbered), features_of("node", **ALL_KINDS)).atoms
+    bonds_before = encode(molecules_of(graphs), features_of("edge", **ALL_KINDS)).bonds
+    bonds_after = encode(molecules_of(renumbered), features_of("edge", **ALL_KINDS)).bonds
+
+    for name in ALL_KINDS:
+        np.testing.assert_allclose(after[name][order], before[name], **CLOSE)
+        np.testing.assert_allclose(bonds_after[name][::-1], bonds_before[name], **CLOSE)
+
+
+@pytest.mark.parametrize("level", ["node", "edge"])
+def test_each_component_of_a_salt_is_encoded_as_if_it_stood_alone(level):
     ethanol, sodium = (3, [(0, 1), (1, 2)]), (1, [])
     salt = (5, [(1, 2), (2, 4)])  # the sodium atoms are 0 and 3
+    features = features_of(level, **ALL_KINDS, laplacian={"k": 3})
 
-    walk = random_walk(*flat([salt]), 4)
-    values, vectors = laplacian(*flat([salt]), 3)
+    of_salt, alone, of_sodium = (
+        encode(molecules_of([one]), features) for one in (salt, ethanol, sodium)
+    )
 
-    np.testing.assert_array_equal(walk[[1, 2, 4]], random_walk(*flat([ethanol]), 4))
-    np.testing.assert_array_equal(walk[[0, 3]], np.ones((2, 4)))
-    np.testing.assert_array_equal(values[[1, 2, 4]], laplacian(*flat([ethanol]), 3)[0])
-    np.testing.assert_array_equal(vectors[[0, 3]], [[1, 0, 0], [1, 0, 0]])
-    np.testing.assert_array_equal(laplacian(*flat([sodium]), 3)[1], [[1, 0, 0]])
-
-
-def test_eigenvectors_have_their_largest_entry_positive():
-    chain = (7, [(i, i + 1) for i in range(6)])
-
-    vectors = laplacian(*flat([chain]), 7)[1]
-
-    largest = np.abs(vectors).round(5).argmax(axis=0)
-    assert (vectors[largest, np.arange(7)] > 0).all()
+    for name, values in of_salt.atoms.items():
+        np.testing.assert_allclose(values[[1, 2, 4]], alone.atoms[name], atol=1e-6)
+        np.testing.assert_allclose(values[[0, 3]], of_sodium.atoms[name][[0, 0]])
+    for name, values in of_salt.bonds.items():
+        np.testing.assert_allclose(values, alone.bonds[name], atol=1e-6)
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 3])
-def test_any_number_of_steps_has_its_own_width(steps):
-    pair = (2, [(0, 1)])
+@pytest.mark.parametrize("level", ["node", "edge"])
+@pytest.mark.parametrize("graphs", [[], [(1, [])], [(1, []), (1, [])]])
+def test_no_molecules_and_molecules_without_bonds_have_finite_values_of_full_width(level, graphs):
+    features = features_of(level, **ALL_KINDS, laplacian={"k": 3})
 
-    assert random_walk(*flat([pair]), steps).tolist() == [[0.0, 1.0, 0.0][:steps]] * 2
+    encoded = encode(molecules_of(graphs), features)
+
+    rows = len(graphs) if level == "node" else 0
+    values = {**encoded.atoms, **encoded.bonds}
+    assert len(values) == len(ALL_KINDS) + (2 if level == "node" else 1)
+    for one in values.values():
+        assert one.shape[0] == rows
+        assert one.shape[1] > 0
+        assert np.isfinite(one).all()
 
 
-def test_no_molecules_give_no_rows():
-    empty = np.empty(0, np.int32), np.empty(0, np.int32), np.empty((0, 2), np.uint16)
-
-    assert random_walk(*empty, 4).shape == (0, 4)
-    assert [x.shape for x in laplacian(*empty, 3)] == [(0, 3), (0, 3)]
-
-
-def test_more_components_than_one_stack_holds_change_nothing(monkeypatch):
-    chains = [(4, [(0, 1), (1, 2), (2, 3)])] * 50 + [(3, [(0, 1), (0, 2)])] * 20
-    whole = random_walk(*flat(chains), 5)
+@pytest.mark.parametrize("level", ["node", "edge"])
+def test_more_components_than_one_stack_holds_change_nothing(monkeypatch, level):
+    molecules = molecules_of(real_graphs())
+    features = features_of(level, **ALL_KINDS)
+    whole = encode(molecules, features)
 
     monkeypatch.setattr("graphium.graphs.encodings.stacks.BLOCK_ELEMENTS", 100)
 
-    np.testing.assert_array_equal(random_walk(*flat(chains), 5), whole)
+    pieces = encode(molecules, features)
+    for name in ALL_KINDS:
+        one, other = (getattr(e, "atoms" if level == "node" else "bonds") for e in (whole, pieces))
+        np.testing.assert_allclose(other[name], one[name], rtol=1e-5, atol=1e-6)

@@ -17,6 +17,7 @@ from random_molecules import (
     to_batch,
 )
 
+from graphium.batching.step_encodings import batch_encodings
 from graphium.config.encodings import EncodingsConfig
 from graphium.config.features import FeaturesConfig
 from graphium.config.model import ModelConfig
@@ -101,6 +102,28 @@ def test_eigenvectors_and_random_walks_are_read():
     for name, values in batch.encodings.items():
         changed = replace(batch, encodings={**batch.encodings, name: values * 1.5})
         assert (network(changed)["node_task"] - before).abs().max() > 1e-5
+
+
+def test_every_encoding_of_atoms_and_of_bonds_is_read():
+    kinds = ["heat_kernel", "transition", "shortest_path", "commute", "electrostatic"]
+    for level in ("node", "edge"):
+        chosen = {name: {"level": level} for name in [*kinds, "random_walk", "laplacian"]}
+        features = FeaturesConfig.model_validate({"encodings": chosen})
+        batch = with_encodings(to_batch(random_molecules(6)), features)
+        network = build_network(ModelConfig(), features, TASKS, seed=0).double().eval()
+        before = network(batch)["node_task"]
+
+        name = "encodings" if level == "node" else "bond_encodings"
+        of_level = getattr(batch, name)
+        assert len(of_level) == (8 if level == "node" else 7)
+        for kind, values in of_level.items():
+            changed = replace(batch, **{name: {**of_level, kind: values * 1.5 + 0.1}})
+            assert (network(changed)["node_task"] - before).abs().max() > 1e-5
+
+
+def with_encodings(batch, features):
+    encoded = batch_encodings(batch, features, torch.empty(0, dtype=torch.float64))
+    return replace(batch, encodings=encoded.atoms, bond_encodings=encoded.bonds)
 
 
 def test_gine_reads_the_kinds_of_bonds_and_gcn_does_not():

@@ -73,3 +73,10 @@ def lower_at(out: Array, rows: Array, values: Array) -> Array:
         np.minimum.at(out, rows, values)
         return out
     return out.scatter_reduce_(0, rows[:, None].expand(values.shape), values, "amin")
+
+
+def stable_order(keys: Array) -> Array:
+    """Return the positions that sort ``keys`` [R]; equal ones keep their order."""
+    if is_numpy(keys):
+        return np.argsort(keys, kind="stable")
+    return library(keys).argsort(keys, stable=True)

@@ -25,7 +25,7 @@ from graphium.graphs.encodings.stacks import Molecules, Stack
 from graphium.graphs.encodings.transfer import nodes_to_bonds, pairs_to_bonds, pairs_to_nodes
 from graphium.graphs.encodings.widths import (
     atom_encoding_widths,
-    bond_width,
+    bond_columns,
 )
 
 PairEncoding = (
@@ -61,7 +61,7 @@ def encode(molecules: Molecules, features: FeaturesConfig, like: Array = FLOAT32
         for name, width in atom_encoding_widths(encodings).items()
     }
     bonds = {
-        name: full((molecules.total_bonds, bond_width(config)), 0.0, like)
+        name: full((molecules.total_bonds, bond_columns(config)), 0.0, like)
         for name, config in of_bonds.items()
     }
     if not atoms and not bonds:

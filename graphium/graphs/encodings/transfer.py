@@ -5,7 +5,7 @@ standard deviation (of all of them, not an estimate). Two values without an orde
 ends or the two directions of a bond, become their sum and their absolute difference, which
 determine them up to that order.
 
-For flat arrays of whole batches see ``levels.py``.
+The same for flat arrays of many molecules is in ``between_levels.py``.
 """
 
 from collections.abc import Iterable

@@ -25,11 +25,11 @@ def atom_encoding_widths(encodings: EncodingsConfig) -> Mapping[str, int]:
         if isinstance(config, LaplacianConfig):
             widths["laplacian_vectors"] = widths["laplacian_values"] = config.k
         else:
-            widths[name] = atom_width(config)
+            widths[name] = atom_columns(config)
     return widths
 
 
-def atom_width(config: AnyEncoding) -> int:
+def atom_columns(config: AnyEncoding) -> int:
     """Return the columns that an atom has of one encoding."""
     match config:
         case RandomWalkConfig():
@@ -50,10 +50,10 @@ def atom_width(config: AnyEncoding) -> int:
 
 def bond_encoding_widths(features: FeaturesConfig) -> Mapping[str, int]:
     """Return the columns K of each of a batch's ``bond_encodings``, in the order they are read."""
-    return {name: bond_width(config) for name, config in features.encodings.at("edge").items()}
+    return {name: bond_columns(config) for name, config in features.encodings.at("edge").items()}
 
 
-def bond_width(config: AnyEncoding) -> int:
+def bond_columns(config: AnyEncoding) -> int:
     """Return the columns that a bond has of one encoding."""
     match config:
         case RandomWalkConfig() | TransitionConfig():
