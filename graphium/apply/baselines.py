@@ -1,9 +1,9 @@
 """What simple methods reach on the split of a run: no model is good or bad by itself.
 
 For molecules: the mean (or the shares of classes), and a random forest on Morgan fingerprints. For
-atoms and bonds: the mean of their kind (element, degree, hybridisation; or bond type and elements
-at the ends), and a forest on their environments. All are fitted on the training part alone and
-scored as the model is.
+atoms, bonds and pairs of atoms: the mean of their kind (element, degree, hybridisation; bond type
+and elements at the ends; elements and bonds between them), and a forest on their environments. All
+are fitted on the training part alone and scored as the model is.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.apply.baseline_rows import TaskRows, input_words, kind_words, task_rows
 from graphium.apply.finished_run import Baselines, FinishedRun, Rival, RivalResult, read_run
 from graphium.apply.forests import group_means, grow_forest
 from graphium.apply.same_data import check_same_data
@@ -26,11 +26,8 @@ from graphium.batching.mix import Mix, open_mix
 from graphium.config.data import Part
 from graphium.config.encodings import EncodingsConfig
 from graphium.config.features import FeaturesConfig
-from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
 from graphium.labels.splits import PARTS
-from graphium.molecules.environments import Environments, atom_environments, bond_environments
-from graphium.molecules.fingerprints import morgan
 from graphium.store.prepare import cache_root, missing, store_path
 from graphium.training.metrics import compute_metrics
 
@@ -41,23 +38,10 @@ MAX_TRAIN_ENVIRONMENTS = 20_000
 """Largest numbers of training rows of a forest; more are thinned at random, and it says so."""
 MAX_ENVIRONMENT_TREES = 100
 """Largest number of trees of a forest on environments, which have many more rows."""
+MAX_HELD_OUT_PAIRS = 200_000
+"""Largest number of pairs of atoms in val and test that a forest is asked about."""
 
 log = logging.getLogger("graphium")
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRows:
-    """Every labelled molecule, atom or bond of one task, with what the baselines see of it."""
-
-    spec: TaskSpec
-    part: NDArray[np.uint8]
-    """[R] place of the part in ``PARTS``."""
-    labels: NDArray[np.float32]
-    """[R, L] NaN where missing."""
-    groups: list[NDArray[np.int64]]
-    """Kind [R] of each row, from fine to coarse; none for molecules."""
-    features: Callable[[NDArray[np.int64]], NDArray[np.generic]]
-    """Rows -> [rows, D] input of the forest."""
 
 
 def write_baselines(run_dir: Path) -> Path:
@@ -109,30 +93,6 @@ def baselines_key(run: FinishedRun) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def task_rows(mix: Mix, name: str) -> TaskRows:
-    """Return the labelled rows of one task with the inputs of its baselines."""
-    task = mix.tasks[name]
-    smiles = mix.smiles()
-    texts = [smiles[molecule] for molecule in task.molecule]
-    part = np.repeat(mix.part[task.molecule], np.diff(task.offset))
-    labelled = np.flatnonzero(~np.isnan(task.values).all(1) & (part < len(PARTS)))
-    groups: list[NDArray[np.int64]] = []
-    if task.spec.level == "graph":
-
-        def features(rows: NDArray[np.int64]) -> NDArray[np.generic]:
-            return morgan([texts[row] for row in labelled[rows]])
-
-    else:
-        environments = _environments(task.spec, texts, len(task.values))
-        # A kind is three numbers of 16 bits: without the last, then without the last two.
-        groups = [environments.groups[labelled] >> shift for shift in (0, 16, 32)]
-
-        def features(rows: NDArray[np.int64]) -> NDArray[np.generic]:
-            return environments.values[labelled[rows]]
-
-    return TaskRows(task.spec, part[labelled], task.values[labelled], groups, features)
-
-
 def score(rows: TaskRows, trees: int) -> dict[Rival, RivalResult]:
     """Fit the baselines of one task on its training rows and score them on val and test."""
     train = np.flatnonzero(rows.part == PARTS.index("train"))
@@ -150,25 +110,25 @@ def _score_mean(rows: TaskRows, train: NDArray[np.int64]) -> RivalResult:
         wanted = [group[places] for group in rows.groups] or [places]
         scored[part] = group_means(rows.spec, rows.labels[train], groups, wanted)
     what = {"bce": "share of ones", "ce": "shares of the classes"}.get(rows.spec.loss, "mean")
-    of = {
-        "graph": "training labels",
-        "node": "training atoms of the same element, degree and hybridisation",
-        "edge": "training bonds of the same type between the same elements",
-    }[rows.spec.level]
-    return _result(
-        rows, scored, f"{what} of the {of}" if what == "mean" else f"{what} among the {of}", started
-    )
+    of = kind_words(rows.spec.level)
+    method = f"{what} of the {of}" if what == "mean" else f"{what} among the {of}"
+    return _result(rows, scored, method + _noted(rows), started)
 
 
 def _score_forest(rows: TaskRows, train: NDArray[np.int64], trees: int) -> RivalResult:
     started = time.perf_counter()
+    held_out = dict(_held_out(rows))
+    wanted = np.concatenate([np.zeros(0, np.int64), *held_out.values()])
+    if rows.spec.level == "nodepair" and len(wanted) > MAX_HELD_OUT_PAIRS:
+        return RivalResult(
+            method=f"no random forest: {len(wanted):,} pairs of atoms are held out; at most "
+            f"{MAX_HELD_OUT_PAIRS:,} are described"
+        )
     is_graph = rows.spec.level == "graph"
     limit = MAX_TRAIN_MOLECULES if is_graph else MAX_TRAIN_ENVIRONMENTS
     kept = train
     if len(train) > limit:
         kept = np.sort(np.random.default_rng(0).choice(train, limit, replace=False))
-    held_out = dict(_held_out(rows))
-    wanted = np.concatenate([np.zeros(0, np.int64), *held_out.values()])
     forest = grow_forest(
         rows.spec,
         rows.features(kept),
@@ -183,15 +143,15 @@ def _score_forest(rows: TaskRows, train: NDArray[np.int64], trees: int) -> Rival
         return RivalResult(method=f"no random forest: {forest}")
     ends = np.cumsum([len(places) for places in held_out.values()])
     pieces = np.split(forest.predictions, ends[:-1])
-    inputs = {
-        "graph": "Morgan fingerprints (radius 2, 2,048 bits)",
-        "node": "the environment of the atom",
-        "edge": "the environment of the bond",
-    }[rows.spec.level]
-    method = f"random forest of {forest.trees} trees on {inputs}"
+    method = f"random forest of {forest.trees} trees on {input_words(rows.spec.level)}"
     if len(kept) < len(train):
         method += f", fitted to {len(kept):,} of {len(train):,} training rows"
+    method += _noted(rows)
     return _result(rows, dict(zip(held_out, pieces, strict=True)), method, started)
+
+
+def _noted(rows: TaskRows) -> str:
+    return f" ({rows.note})" if rows.note else ""
 
 
 def _held_out(rows: TaskRows) -> Iterator[tuple[Part, NDArray[np.int64]]]:
@@ -213,12 +173,6 @@ def _result(
             result.per_label[label][part] = {str(name): value for name, value in values.items()}
     result.seconds = round(time.perf_counter() - started, 2)
     return result
-
-
-def _environments(spec: TaskSpec, smiles: list[str], num_rows: int) -> Environments:
-    found = atom_environments(smiles) if spec.level == "node" else bond_environments(smiles)
-    assert len(found.groups) == num_rows, f"{spec.name}: labels and molecules do not agree"
-    return found
 
 
 def _open(run: FinishedRun) -> Mix:

@@ -44,7 +44,7 @@ def prediction_columns(
     names: Sequence[str],
     values: NDArray[np.float32],
     rows: NDArray[np.int64],
-    lengths: NDArray[np.integer] | None,
+    lengths: NDArray[np.integer],
     size: int,
 ) -> dict[str, pd.Series]:
     """Return the columns of one task; ``Model.predict`` says what they hold.
@@ -52,14 +52,14 @@ def prediction_columns(
     Args:
         spec: The task.
         names: Beginning of the column names of each label.
-        values: [R, L] or, for classes, [R, L, C]: one row for each molecule, atom or bond.
+        values: [R, L] or, for classes, [R, L, C]: one row for each molecule, atom, bond or pair.
         rows: [G] row of the table of each molecule; the others have no prediction.
-        lengths: [G] atoms or bonds of each molecule; None for graph-level tasks.
+        lengths: [G] rows of ``values`` of each molecule.
         size: Rows of the table.
     """
 
     def column(flat: NDArray[np.generic], dtype: str) -> pd.Series:
-        if lengths is None:
+        if spec.level == "graph":
             return pd.Series(flat, index=rows, dtype=dtype).reindex(range(size))
         ends = offsets(lengths)
         pieces = [flat[a:b].tolist() for a, b in pairwise(ends)]

@@ -132,7 +132,7 @@ class FinishedRun:
         return table.astype({"epoch": "float64", "value": "float64"})
 
     def predictions(self, part: Part, task: str) -> pd.DataFrame | None:
-        """Return one line for each labelled molecule, atom or bond; None where nothing was written.
+        """Return one line for each labelled row of a task; None where nothing was written.
 
         Cells without a label are NaN.
         """

@@ -18,6 +18,7 @@ from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_mod
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import UsageError
+from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_batch import MolBatch
 from graphium.graphs.mol_block import MolBlock, RowStatus
 from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
@@ -84,7 +85,9 @@ class Model:
         for classes the most likely one, by name or number, and a column ``<label>_p0``,
         ``<label>_p1``, ... with the probability of each. Cells of node-level (edge-level) tasks are
         lists with one entry for each atom (bond) of the graph, in the order of the SMILES; which
-        hydrogens are atoms is what the training datasets' option ``hydrogens`` said.
+        hydrogens are atoms is what the training datasets' option ``hydrogens`` said. Those of
+        nodepair-level tasks have one for each pair of atoms, (0, 1), (0, 2), ..., (n - 2, n - 1):
+        some 16 n^2 bytes for a molecule of n atoms.
 
         Args:
             smiles: S SMILES.
@@ -132,16 +135,21 @@ class Model:
             yield featurize_chunk(chunk, self.experiment.hydrogens, ranks=False)
 
     def _predict_chunk(self, chunk: FeaturizedChunk, batch_size: int) -> pd.DataFrame:
-        outputs = list(self._run(chunk.block, batch_size, self.network.forward))
-        lengths = {"graph": None, "node": chunk.block.num_atoms, "edge": chunk.block.num_bonds}
+        outputs = list(self._run(chunk.block, batch_size, self._answer))
         columns: dict[str, pd.Series] = {}
         for spec, names in zip(self.specs, column_names(self.specs), strict=True):
-            values = torch.cat([to_units(spec, out[spec.name]).float().cpu() for out in outputs])
+            values = torch.cat([out[spec.name] for out in outputs]).numpy()
+            lengths = level_sizes(spec.level, chunk.block.num_atoms, chunk.block.num_bonds)
             columns |= prediction_columns(
-                spec, names, values.numpy(), chunk.rows, lengths[spec.level], len(chunk.status)
+                spec, names, values, chunk.rows, lengths, len(chunk.status)
             )
         columns["error"] = pd.Series(_errors(chunk), dtype=object)
         return pd.DataFrame(columns)
+
+    def _answer(self, batch: MolBatch) -> dict[str, Tensor]:
+        """Return what users read of every task, on the CPU."""
+        outputs = self.network(batch)
+        return {spec.name: to_units(spec, outputs[spec.name]).float().cpu() for spec in self.specs}
 
     def _run(
         self, block: MolBlock, batch_size: int, function: Callable[[MolBatch], _T]

@@ -1,7 +1,7 @@
 """``graphium predict``: a table in, the same table with predictions out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from graphium.apply.outputs import (
     replacing,
 )
 from graphium.apply.tables import open_input
+from graphium.config.tasks import TaskSpec
+
+ROWS_OF_PAIRS = 256
+"""Rows written at once where a task answers for all pairs of atoms of a molecule."""
 
 
 @dataclass(slots=True)
@@ -86,7 +90,16 @@ def predict_file(
         kind = output_format(output)
         with TableWriter(temporary, kind, source.table.columns, added) as writer:
             for batch, smiles in source.batches():
-                predicted = model.predict(smiles, batch_size=batch_size)
-                writer.write(batch, predicted)
-                outcome.add(smiles, predicted["error"].tolist())
+                for rows in _pieces(len(smiles), model.specs):
+                    predicted = model.predict(smiles[rows], batch_size=batch_size)
+                    writer.write(batch[rows], predicted)
+                    outcome.add(smiles[rows], predicted["error"].tolist())
     return outcome
+
+
+def _pieces(num_rows: int, specs: Sequence[TaskSpec]) -> Iterator[slice]:
+    """Cut a batch of rows where answers are long; else take it whole."""
+    has_pairs = any(spec.level == "nodepair" for spec in specs)
+    size = ROWS_OF_PAIRS if has_pairs else max(num_rows, 1)
+    for first in range(0, num_rows, size):
+        yield slice(first, first + size)

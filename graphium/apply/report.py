@@ -30,6 +30,7 @@ from graphium.apply.figures.parity import parity_plot
 from graphium.apply.finished_run import FinishedRun, Rival, TaskResult, read_run
 from graphium.apply.worst import Worst, label_points, probability_columns, worst_molecules
 from graphium.config.data import Part
+from graphium.graphs.levels import level_words
 from graphium.labels.splits import PARTS
 from graphium.molecules.draw import draw_svg
 
@@ -109,7 +110,7 @@ def render_report(run: FinishedRun) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = format_duration
+    environment.filters |= {"duration": format_duration, "words": level_words}
     experiment = run.experiment()
     per_task = min(experiment.report.worst, MAX_DRAWINGS // len(run.results.tasks))
     sections = [
@@ -212,7 +213,7 @@ def _cards(worst: Sequence[Worst]) -> list[Card]:
     for each in worst:
         svg = draw_svg(
             each.smiles,
-            atoms=[] if each.atom is None else [each.atom],
+            atoms=each.pair or ([] if each.atom is None else [each.atom]),
             bonds=[] if each.bond is None else [each.bond],
         )
         cards.append(Card(Markup(svg), each))  # noqa: S704  # the drawing escapes its title

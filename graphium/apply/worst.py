@@ -1,4 +1,4 @@
-"""The molecules that a model gets most wrong, with their worst label, atom or bond."""
+"""The molecules that a model gets most wrong, with their worst label, atom, bond or pair."""
 
 import itertools
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ class Worst:
     """The atom that is furthest off (node level), in the order of the SMILES."""
     bond: int | None
     """The bond that is furthest off (edge level)."""
+    pair: tuple[int, int] | None
+    """The two atoms whose label is furthest off (nodepair level)."""
 
 
 def label_points(table: pd.DataFrame, task: TaskResult) -> list[Points]:
@@ -48,11 +50,11 @@ def probability_columns(table: pd.DataFrame, label: str) -> list[str]:
 def worst_molecules(table: pd.DataFrame, task: TaskResult, count: int) -> list[Worst]:
     """Return the molecules of one part with the largest errors, worst first.
 
-    A molecule's error is that of its worst label (atom, bond): for numbers the absolute error in
-    standard deviations of the label, for classes minus the log probability of the true one.
+    A molecule's error is that of its worst label (atom, bond, pair): for numbers the absolute error
+    in standard deviations of the label, for classes minus the log probability of the true one.
 
     Args:
-        table: Predictions of one part, one line for each molecule, atom or bond.
+        table: Predictions of one part, one line for each molecule, atom, bond or pair of atoms.
         task: Says what the columns are.
         count: At most so many.
     """
@@ -99,6 +101,7 @@ def _describe(
         predicted=_class_name(predicted, task) if task.loss == "ce" else format_number(predicted),
         atom=int(line["atom"]) if task.level == "node" else None,
         bond=int(line["bond"]) if task.level == "edge" else None,
+        pair=(int(line["begin"]), int(line["end"])) if task.level == "nodepair" else None,
     )
 
 

@@ -14,6 +14,7 @@ from graphium.config.data import Level
 from graphium.config.model import HeadConfig
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.mlp import Mlp
+from graphium.nn.pairs import pair_rows
 from graphium.nn.pooling import Pooling
 
 FINAL_SCALE = 0.1
@@ -35,7 +36,7 @@ def head_input_width(level: Level, *, atoms: int, pooled: int, bond_features: in
         case "edge":
             return 2 * atoms + bond_features
         case "nodepair":
-            return 3 * atoms
+            return 2 * atoms
         case _:
             assert_never(level)
 
@@ -60,14 +61,10 @@ def bond_rows(atoms: Float[Tensor, "N C"], batch: MolBatch) -> Float[Tensor, "B 
     r"""Describe each bond by its ends and its features, whichever way it was written.
 
     $$ r_{uv} = \big[h_u + h_v,\; |h_u - h_v|,\; e_{uv}\big] $$
-
-    Sum and absolute difference are the same for both orders, and determine a channel's two values
-    up to their order.
     """
-    begin, end = batch.bond_index[:, : batch.num_bonds]  # each bond once
-    first, second = atoms.index_select(0, begin), atoms.index_select(0, end)
+    ends = pair_rows(atoms, batch.bond_index[:, : batch.num_bonds].T)  # each bond once
     features = batch.bond_table.index_select(0, batch.bond_code)
-    return torch.cat([first + second, (first - second).abs(), features.to(atoms.dtype)], dim=1)
+    return torch.cat([ends, features.to(atoms.dtype)], dim=1)
 
 
 def build_head(config: HeadConfig, width_in: int, width_out: int) -> Mlp:

@@ -18,20 +18,20 @@ PAIRS_AT_ONCE = 1 << 16
 """Rows that a head computes at once."""
 
 
-def pair_rows(atoms: Float[Tensor, "N C"], pairs: Int[Tensor, "R 2"]) -> Float[Tensor, "R C_out"]:
+def pair_rows(atoms: Float[Tensor, "N C"], pairs: Int[Tensor, "R 2"]) -> Float[Tensor, "R C_2"]:
     r"""Describe pairs of atoms, whichever of the two is named first.
 
-    $$ r_{uv} = \big[h_u + h_v,\; |h_u - h_v|,\; h_u \odot h_v\big] $$
+    $$ r_{uv} = \big[h_u + h_v,\; |h_u - h_v|\big] $$
 
-    All three are the same when u and v change places, bit for bit. The product follows from the
-    other two, but a head would need many hidden channels to find it.
+    Both are the same when u and v change places, bit for bit, and determine a channel's two values
+    up to their order.
     """
     first, second = atoms.index_select(0, pairs[:, 0]), atoms.index_select(0, pairs[:, 1])
-    return torch.cat([first + second, (first - second).abs(), first * second], dim=1)
+    return torch.cat([first + second, (first - second).abs()], dim=1)
 
 
 def pair_outputs(
-    head: nn.Module, atoms: Float[Tensor, "N C"], pieces: Iterable[Int[Tensor, "R 2"]]
+    head: nn.Module, atoms: Float[Tensor, "N C"], pieces: Iterable[Int[Tensor, "_ 2"]]
 ) -> Float[Tensor, "R_all W"]:
     """Return what a head says of the pairs of all pieces, one piece after another.
 
@@ -56,12 +56,12 @@ def pair_outputs(
 
 def in_pieces(
     pairs: Int[Tensor, "R 2"], at_once: int = PAIRS_AT_ONCE
-) -> tuple[Int[Tensor, "S 2"], ...]:
+) -> tuple[Int[Tensor, "_ 2"], ...]:
     """Cut pairs into pieces of at most ``at_once``."""
     return torch.split(pairs, at_once)
 
 
-def every_pair(batch: MolBatch, at_once: int = PAIRS_AT_ONCE) -> Iterator[Int[Tensor, "S 2"]]:
+def every_pair(batch: MolBatch, at_once: int = PAIRS_AT_ONCE) -> Iterator[Int[Tensor, "_ 2"]]:
     """Yield all pairs of all molecules of a batch, in order, in pieces of at most ``at_once``.
 
     Pairs of one molecule stand as labels do: (0, 1), (0, 2), ..., (n - 2, n - 1).

@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors
 
 from graphium.apply import baselines
-from graphium.apply.baselines import score, task_rows, write_baselines
+from graphium.apply.baseline_rows import task_rows
+from graphium.apply.baselines import score, write_baselines
 from graphium.apply.finished_run import read_run
 from graphium.apply.same_data import check_same_data
 from graphium.batching.mix import Mix, open_mix
@@ -37,17 +39,24 @@ tasks:
   kind: {{dataset: toy, labels: [kind], loss: ce, num_classes: 3}}
   charge: {{dataset: toy, level: node, labels: [gasteiger_charge], loss: mae}}
   length: {{dataset: toy, level: edge, labels: [mmff_bond_length], loss: mae}}
+  apart: {{dataset: toy, level: nodepair, labels: [apart], loss: mae}}
 report: {{trees: 30}}
 """
 
 
 def _table() -> str:
-    lines = ["smiles,weight,gap,oxygen,kind"]
+    lines = ["smiles,weight,gap,oxygen,kind,apart"]
     for i, smiles in enumerate(SMILES):
-        weight = Descriptors.MolWt(Chem.MolFromSmiles(smiles))
+        mol = Chem.MolFromSmiles(smiles)
+        weight = Descriptors.MolWt(mol)
+        # Resistances to a current through bonds: more ways between two atoms are less of it.
+        laplacian = np.diag([a.GetDegree() for a in mol.GetAtoms()]) - Chem.GetAdjacencyMatrix(mol)
+        inverse = np.linalg.pinv(laplacian)
+        apart = np.add.outer(np.diag(inverse), np.diag(inverse)) - 2 * inverse
+        cell = json.dumps(apart[np.triu_indices(len(apart), 1)].round(5).tolist())
         gap = "" if i % 3 else i % 7
         kind = 2 if "N" in smiles else int("O" in smiles)
-        lines.append(f"{smiles},{weight:.3f},{gap},{int('O' in smiles)},{kind}")
+        lines.append(f'{smiles},{weight:.3f},{gap},{int("O" in smiles)},{kind},"{cell}"')
     return "\n".join(lines) + "\n"
 
 
@@ -105,8 +114,9 @@ def mix(run: Path, experiment: Experiment) -> Mix:
 def test_every_task_has_a_mean_and_a_forest_that_beats_it(run: Path) -> None:
     tasks = json.loads(write_baselines(run).read_text())["tasks"]
 
-    assert set(tasks) == {"numbers", "oxygen", "kind", "charge", "length"}
-    for name, metric in (("numbers", "mae"), ("charge", "mae"), ("length", "mae")):
+    assert set(tasks) == {"numbers", "oxygen", "kind", "charge", "length", "apart"}
+    for name in ("numbers", "charge", "length", "apart"):
+        metric = "mae"
         assert 0 < tasks[name]["forest"]["test"][metric] < tasks[name]["mean"]["test"][metric]
         assert tasks[name]["mean"]["val"][metric] > 0
     assert tasks["oxygen"]["mean"]["test"]["auroc"] == 0.5
@@ -148,6 +158,52 @@ def test_a_kind_is_element_degree_and_hybridisation_or_bond_type_and_ends(mix: M
     assert len(kinds) == len(set.union(*kinds.values()))
     assert len(atoms.groups) == len(bonds.groups) == 3
     assert len(set(bonds.groups[0].tolist())) > len(set(bonds.groups[2].tolist())) > 1
+
+
+def test_a_kind_of_pair_is_its_elements_and_the_bonds_between_them(mix: Mix) -> None:
+    rows, task, smiles = task_rows(mix, "apart"), mix.tasks["apart"], mix.smiles()
+    expected: list[tuple] = []
+    for molecule in task.molecule:
+        mol = Chem.MolFromSmiles(smiles[molecule])
+        numbers, bonds = [a.GetAtomicNum() for a in mol.GetAtoms()], Chem.GetDistanceMatrix(mol)
+        expected += [
+            (int(bonds[a, b]), *sorted((numbers[a], numbers[b])))
+            for a, b in itertools.combinations(range(len(numbers)), 2)
+        ]
+
+    found = [(k >> 32, k >> 16 & 65535, k & 65535) for k in rows.groups[0].tolist()]
+
+    assert found == expected
+    assert len(rows.labels) == len(expected)
+
+
+def test_pairs_of_many_training_molecules_are_thinned_and_it_says_so(
+    mix: Mix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = task_rows(mix, "apart")
+    monkeypatch.setattr("graphium.apply.baseline_rows.MAX_TRAIN_MOLECULES_OF_PAIRS", 20)
+
+    rows = task_rows(mix, "apart")
+    scored = score(rows, 5)
+
+    assert scored["mean"].method == (
+        "mean of the training pairs of the same elements, as many bonds apart "
+        "(pairs of 20 of 80 training molecules)"
+    )
+    assert scored["forest"].method.endswith("between them (pairs of 20 of 80 training molecules)")
+    assert (rows.part == 0).sum() < (whole.part == 0).sum()
+    assert (rows.part > 0).sum() == (whole.part > 0).sum()
+
+
+def test_a_forest_is_not_asked_about_too_many_pairs(
+    mix: Mix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "MAX_HELD_OUT_PAIRS", 10)
+
+    scored = score(task_rows(mix, "apart"), 5)
+
+    assert "pairs of atoms are held out; at most 10 are described" in scored["forest"].method
+    assert scored["mean"].test["mae"] > 0
 
 
 def test_many_training_rows_are_thinned_and_it_says_so(

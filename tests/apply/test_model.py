@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tiny_model import SPECS, write_tiny_model
 from graphium.apply.model import REASONS, Model, load_model
 from graphium.errors import CheckpointError, UsageError
 from graphium.graphs.mol_block import RowStatus
+from graphium.nn.pairs import every_pair
 
 SMILES = [
     "CCO", "c1ccccc1C(=O)O", "not a smiles", "C", None, "[Na+].[Cl-]", "CC(C)(C)c1ccc(O)cc1", "",
@@ -44,9 +46,10 @@ def test_predictions_do_not_depend_on_the_batch_size(model: Model) -> None:
     for name in ("expt_predicted", "active_predicted", "class_p1"):
         np.testing.assert_allclose(one_by_one[name], together[name], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(three[name], together[name], rtol=1e-5, atol=1e-6)
-    for a, b in zip(one_by_one["d_predicted"], together["d_predicted"], strict=True):
-        assert (a is None) == (b is None)
-        np.testing.assert_allclose(a or [], b or [], rtol=1e-5, atol=1e-6)
+    for name in ("d_predicted", "r_predicted"):
+        for a, b in zip(one_by_one[name], together[name], strict=True):
+            assert (a is None) == (b is None)
+            np.testing.assert_allclose(a or [], b or [], rtol=1e-5, atol=1e-6)
 
 
 def test_predictions_do_not_depend_on_the_other_rows(model: Model) -> None:
@@ -98,6 +101,39 @@ def test_atoms_and_bonds_have_a_number_each_in_the_order_of_the_smiles(model: Mo
     np.testing.assert_allclose(forward, backward[::-1], rtol=1e-4, atol=1e-5)
     assert abs(forward[0] - forward[2]) > 1e-3
     assert json.loads(json.dumps(forward)) == forward
+
+
+def test_pairs_have_a_number_each_in_the_order_of_the_upper_triangle(model: Model) -> None:
+    smiles = ["OCCN", "NCCO", "C", "[Na+].[Cl-]"]
+
+    table = model.predict(smiles)
+
+    assert [len(cell) for cell in table["r_predicted"]] == [6, 6, 0, 1]
+    squares = np.zeros((2, 4, 4))
+    for square, cell in zip(squares, table["r_predicted"], strict=False):
+        square[np.triu_indices(4, 1)] = cell
+    forward, backward = squares + squares.transpose(0, 2, 1)
+    np.testing.assert_allclose(forward, backward[::-1, ::-1], rtol=1e-4, atol=1e-5)
+    assert len(np.unique(forward[np.triu_indices(4, 1)].round(5))) == 6
+
+
+def test_a_molecule_of_many_pairs_is_answered_in_pieces(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smiles = ["C" * 30, "CCO", "C" * 20]
+    whole = model.predict(smiles)
+    seen: list[int] = []
+    head = next(one for name, one in model.network.heads.items() if "apart" in name)
+    handle = head.register_forward_hook(lambda _, rows, out: seen.append(len(out)))
+    monkeypatch.setattr("graphium.nn.network.every_pair", partial(every_pair, at_once=100))
+
+    cut = model.predict(smiles)
+    handle.remove()
+
+    for a, b in zip(whole["r_predicted"], cut["r_predicted"], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert sum(seen) == 435 + 3 + 190
+    assert max(seen) <= 100 + 3
 
 
 def test_embeddings_are_rows_of_floats_and_nan_where_there_is_no_molecule(model: Model) -> None:

@@ -101,7 +101,7 @@ def test_each_task_stands_on_one_line_with_its_baselines_and_the_best_is_marked(
     table = page[0].split('id="tasks"')[1].split("</table>")[0]
     lines = re.findall(r"<tr>.*?</tr>", table, flags=re.DOTALL)[2:]
 
-    assert len(lines) == 5
+    assert len(lines) == 6
     cells = re.findall(r'<td class="n ([a-z]*)">([^<]*)<', lines[0])
     assert cells[:3] == [("", "0.410"), ("", "1.500"), ("best", "0.300")]
     assert re.findall(r'<td class="n ([a-z]*)">', lines[1])[:3] == ["", "absent", "absent"]
@@ -114,22 +114,25 @@ def test_undefined_metrics_are_called_undefined(page: tuple[str, Page]) -> None:
 
 
 def test_every_task_has_its_figure_and_its_worst_molecules(page: tuple[str, Page]) -> None:
-    for index, kind in enumerate(["parity", "roc", "classes", "parity", "parity"]):
+    for index, kind in enumerate(["parity", "roc", "classes", "parity", "parity", "parity"]):
         section = page[0].split(f'<section id="task-{index}"')[1].split("</section>")[0]
         assert f'id="t{index}-{kind}-figure_1"' in section
         assert section.count('<div class="mol">') == 4
         assert section.count("measured</td>") == 4
 
 
-def test_worst_atoms_and_bonds_are_highlighted(page: tuple[str, Page]) -> None:
-    graph, node, edge = (
-        page[0].split(f'<section id="task-{i}"')[1].split("</section>")[0] for i in (0, 3, 4)
+def test_worst_atoms_bonds_and_pairs_are_highlighted(page: tuple[str, Page]) -> None:
+    graph, node, edge, pair = (
+        page[0].split(f'<section id="task-{i}"')[1].split("</section>")[0] for i in (0, 3, 4, 5)
     )
 
     assert "<ellipse" not in graph
     assert node.count("<ellipse") == 4
     assert re.search(r", atom \d", node)
     assert re.search(r", bond \d", edge)
+    assert pair.count("<ellipse") == 8
+    assert re.search(r", atoms \d and \d", pair)
+    assert "The worst of the pairs of atoms of each molecule is marked" in pair
     assert "#FF7F7F" in edge
 
 

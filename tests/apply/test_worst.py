@@ -48,6 +48,24 @@ def test_a_molecule_stands_once_with_its_worst_atom() -> None:
     assert [(one.smiles, one.atom) for one in worst] == [("CC", 1), ("CO", 0)]
 
 
+def test_the_worst_pair_is_named_by_its_atoms() -> None:
+    table = pd.DataFrame(
+        {
+            "smiles": ["CCO", "CCO", "CCO"],
+            "dataset": "d",
+            "row": 0,
+            "begin": [0, 0, 1],
+            "end": [1, 2, 2],
+            "y": [1.0, 2.0, 3.0],
+            "y_predicted": [1.1, 4.0, None],
+        }
+    )
+
+    (worst,) = worst_molecules(table, _task(level="nodepair"), 5)
+
+    assert (worst.pair, worst.atom, worst.bond) == ((0, 2), None, None)
+
+
 def test_classes_are_wrong_by_the_probability_of_the_true_one() -> None:
     table = pd.DataFrame(
         {

@@ -10,6 +10,7 @@ from graphium.config.model import HeadConfig
 from graphium.graphs.mol_batch import TaskLabels
 from graphium.nn.heads import build_head
 from graphium.nn.pairs import every_pair, in_pieces, pair_outputs, pair_rows
+from graphium.training.losses import task_sums
 
 PAIRS_HEAD = HeadConfig(depth=2, width=8)
 PAIRS = next(task for task in TASKS if task.level == "nodepair")
@@ -74,7 +75,7 @@ def test_pieces_change_neither_outputs_nor_gradients(at_once):
     atoms = torch.randn(9, 5, generator=generator, dtype=torch.float64)
     pairs = torch.randint(0, 9, (10, 2), generator=generator)
     torch.manual_seed(0)
-    head = build_head(PAIRS_HEAD, 15, 2).double()
+    head = build_head(PAIRS_HEAD, 10, 2).double()
 
     def gradients(pieces):
         leaf = atoms.clone().requires_grad_()
@@ -101,9 +102,33 @@ def test_pieces_that_drop_channels_drop_the_same_in_the_backward_pass():
     torch.testing.assert_close(gradient[[0, 2]], (sums != 0).double() * 2)
 
 
-def test_a_pair_is_described_by_sum_difference_and_product():
+def test_a_pair_is_described_by_sum_and_difference():
     atoms = torch.tensor([[1.0, 2.0], [4.0, -3.0]])
 
     rows = pair_rows(atoms, torch.tensor([[0, 1], [1, 0]]))
 
-    assert rows.tolist() == [[5, -1, 3, 5, 4, -6]] * 2
+    assert rows.tolist() == [[5, -1, 3, 5]] * 2
+
+
+def test_pairs_without_a_label_change_neither_loss_nor_gradient():
+    batch = to_batch(random_molecules(6))
+    pairs = torch.cat(list(every_pair(batch)))
+    values = torch.randn(len(pairs), 2, generator=torch.Generator().manual_seed(0))
+    values[torch.arange(len(pairs)) % 3 > 0] = torch.nan
+    network = small_network()
+
+    def gradients(chosen):
+        labels = TaskLabels(
+            torch.arange(len(chosen)), values[chosen], torch.ones(len(chosen)), pairs[chosen]
+        )
+        only = [task for task in TASKS if task is PAIRS]
+        asked_for = {PAIRS.name: labels}
+        outputs = network(replace(batch, labels=asked_for))
+        loss = task_sums(only, outputs, asked_for)[PAIRS.name]
+        return loss, torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
+
+    loss, whole = gradients(torch.arange(len(pairs)))
+    same, labelled = gradients(torch.arange(0, len(pairs), 3))
+
+    torch.testing.assert_close(same, loss)
+    torch.testing.assert_close(labelled, whole)

@@ -1,10 +1,13 @@
 """A run directory as ``training/run.py`` leaves it, made without training anything."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
+
+from graphium.graphs.levels import PREDICTION_COLUMNS, place_columns
 
 SMILES = ["CCO", "CC(=O)O", "c1ccccc1", "CCN", "CC(C)O", "OCC=O", "c1ccncc1", "CCCl", "C1CCCCC1O"]
 NUM_ATOMS = [3, 4, 6, 3, 4, 4, 6, 3, 7]
@@ -22,19 +25,21 @@ tasks:
   solubility: {dataset: alcohols, labels: [class], loss: ce}
   charge: {dataset: alcohols, level: node, labels: [q], loss: mae, unit: e}
   length: {dataset: alcohols, level: edge, labels: [d], loss: mae, unit: angstrom}
+  apart: {dataset: alcohols, level: nodepair, labels: [r], loss: mae, unit: angstrom}
 trainer: {max_epochs: 3}
 report: {worst: 4}
 """
 
-UNITS = {"energy": "kcal/mol", "charge": "e", "length": "angstrom"}
+UNITS = {"energy": "kcal/mol", "charge": "e", "length": "angstrom", "apart": "angstrom"}
 LABELS = {
     "energy": ["expt"],
     "toxicity": ["NR-AR", "SR-p53"],
     "solubility": ["class"],
     "charge": ["q"],
     "length": ["d"],
+    "apart": ["r"],
 }
-LEVELS = {"charge": "node", "length": "edge"}
+LEVELS = {"charge": "node", "length": "edge", "apart": "nodepair"}
 LOSSES = {"toxicity": "bce", "solubility": "ce"}
 METRICS = {
     "mae": {"mae": 0.41, "rmse": 0.62, "r2": 0.9},
@@ -44,7 +49,7 @@ METRICS = {
 
 
 def fabricate_run(path: Path, *, rows: int = 60, has_val: bool = True) -> Path:
-    """Write a run directory with five tasks of every level and kind; returns it."""
+    """Write a run directory with six tasks of every level and kind; returns it."""
     random = np.random.default_rng(0)
     path.mkdir(parents=True)
     (path / "config.yaml").write_text(CONFIG)
@@ -119,17 +124,18 @@ def _write_history(path: Path, *, has_val: bool) -> None:
 def _write_predictions(path: Path, task: str, rows: int, random: np.random.Generator) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     level = LEVELS.get(task, "graph")
-    where = {"graph": [], "node": ["atom"], "edge": ["bond", "begin", "end"]}[level]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         columns = [c for label in LABELS[task] for c in (label, f"{label}_predicted")]
         classes = [f"class_p{c}" for c in range(3)] if task == "solubility" else []
-        writer.writerow(["smiles", "dataset", "row", *where, *columns, *classes])
+        writer.writerow([*PREDICTION_COLUMNS, *place_columns(level), *columns, *classes])
         for row in range(rows):
             smiles = SMILES[row % len(SMILES)]
+            size = NUM_ATOMS[row % len(SMILES)]
             places = {
                 "graph": [[]],
-                "node": [[atom] for atom in range(NUM_ATOMS[row % len(SMILES)])],
+                "node": [[atom] for atom in range(size)],
+                "nodepair": [list(pair) for pair in itertools.combinations(range(size), 2)],
                 "edge": [[i, *ends] for i, ends in enumerate(BONDS.get(smiles, []))],
             }[level]
             for place in places:

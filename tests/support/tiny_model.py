@@ -69,6 +69,16 @@ SPECS = [
         mean=[1.4],
         std=[0.2],
     ),
+    TaskSpec(
+        name="apart",
+        dataset="table",
+        level="nodepair",
+        labels=["r"],
+        loss="mae",
+        metrics=["mae"],
+        mean=[3.0],
+        std=[2.0],
+    ),
 ]
 
 
