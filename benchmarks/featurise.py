@@ -2,10 +2,10 @@
 
 Everything runs in one process on one thread, chunk by chunk of zinc250k in a new order each time;
 the ratio is the median over chunks of two CPU times of the same chunk. Start-up (imports, the
-compilation of numba's functions, RDKit's first molecules) is not counted. The peers make features of
-atoms and bonds of one molecule after another: chemprop's default featuriser (72 + 14 columns), PyG's
-``from_smiles`` (9 + 3) and a loop over the getters of the same 9 + 3 properties that ogb reads. A
-peer that is not installed is left out.
+compilation of numba's functions, RDKit's first molecules) is not counted. The peers make features
+of atoms and bonds of one molecule after another: chemprop's default featuriser (72 + 14 columns),
+PyG's ``from_smiles`` (9 + 3) and a loop over the getters of the same 9 + 3 properties that ogb
+reads. A peer that is not installed is left out.
 
 Run: python benchmarks/featurise.py [chunks]      (needs $GRAPHIUM_TEST_DATA)
 """

@@ -16,10 +16,13 @@ AtomFeature = Literal[
     "mass", "vdw-radius", "covalent-radius", "electronegativity", "first-ionization",
     "melting-point", "metal", "is-carbon", "single-bond", "double-bond", "triple-bond",
     "aromatic-bond", "isotope", "degree-float", "total-valence-float", "implicit-valence-float",
+    "atomic-number-float", "group-float", "period-float", "hybridization-float", "chirality-float",
 ]  # fmt: skip
 """Atom features by name; units and widths in ``graphium/graphs/features.py``."""
 
-BondFeature = Literal["bond-type", "stereo", "in-ring", "conjugated", "estimated-bond-length"]
+BondFeature = Literal[
+    "bond-type", "stereo", "in-ring", "conjugated", "estimated-bond-length", "bond-order",
+]  # fmt: skip
 """Bond features by name; units and widths in ``graphium/graphs/features.py``."""
 
 

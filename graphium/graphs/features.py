@@ -36,6 +36,14 @@ ELEMENTS = (
 """Elements with a column of their own in ``atomic-number``."""
 
 _RING_SIZES = range(3, 9)
+_P_ORBITALS = np.array([0, 0, 1, 2, 3, 2, 3, 3, 0], np.int16)
+"""By RDKit's number of the hybridization."""
+_BOND_ORDER = np.array(
+    [0, 1, 2, 3, 4, 5, 6, 1.5, 2.5, 3.5, 4.5, 5.5, 1.5, 0, 0, 0, 1, 1, 1, 1, 0, 0], np.float32
+)
+"""By RDKit's number of the bond type."""
+_CONFIGURATION = np.array([0, 1, -1, 1, -1], np.int16)
+"""By ``cip_code``: none, R, S, r, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,12 @@ def _constant(name: str, values: NDArray[np.float32], scale: float, unit: str) -
         f"{shown}; carbon reads 0, unknown reads 0",
         lambda columns: centred[columns["atomic_number"]],
     )
+
+
+def _by_code(values: NDArray[Any], code: NDArray[np.int16]) -> NDArray[Any]:
+    """Return the value of each code, and the first one for a code that RDKit may add one day."""
+    found: NDArray[Any] = values[np.where((code >= 0) & (code < len(values)), code, 0)]
+    return found
 
 
 def _of_element(values: NDArray[np.int16]) -> Compute:
@@ -236,6 +250,25 @@ ATOM_FEATURES: Mapping[AtomFeature, Feature] = {
     "degree-float": _number("degree", "bonds", "count minus 2", center=2),
     "total-valence-float": _number(_total_valence, "total valence", "minus 4", center=4),
     "implicit-valence-float": _number("implicit_valence", "implicit hydrogens", "count"),
+    "atomic-number-float": Feature(
+        ("atomic number",),
+        "charge of the nucleus minus 6, divided by 5; carbon reads 0",
+        lambda columns: (columns["atomic_number"] - 6) / 5,
+    ),
+    "group-float": _number(_group, "group of the periodic table", "minus carbon's 14", center=14),
+    "period-float": _number(
+        _of_element(elements.PERIOD), "period of the periodic table", "minus carbon's 2", center=2
+    ),
+    "hybridization-float": Feature(
+        ("p orbitals of the hybrid",),
+        "sp 1, sp2 2, sp3 3 and its kind with d orbitals, minus 3; others -3",
+        lambda columns: _by_code(_P_ORBITALS, columns["hybridization"]) - 3,
+    ),
+    "chirality-float": Feature(
+        ("configuration",),
+        "1 R, -1 S, 0 no stereo centre",
+        lambda columns: _by_code(_CONFIGURATION, columns["cip_code"]),
+    ),
 }
 """Every atom feature by name. Bonds and degree count the bonds between atoms of the graph, that is
 without implicit hydrogens; valences count all."""
@@ -247,6 +280,11 @@ BOND_FEATURES: Mapping[BondFeature, Feature] = {
     "conjugated": _number("is_conjugated", "conjugated", "0 or 1"),
     "estimated-bond-length": _number(
         _estimated_length, "sum of the radii for the bond's order", "angstrom"
+    ),
+    "bond-order": Feature(
+        ("bond order",),
+        "shared electron pairs; aromatic 1.5, dative 1, without a covalent pair 0",
+        lambda columns: _by_code(_BOND_ORDER, columns["bond_type"]),
     ),
 }
 """Every bond feature by name."""

@@ -225,3 +225,35 @@ def test_physical_constants_are_the_tabulated_ones(symbol, electronegativity, io
     assert elements.ELECTRONEGATIVITY[number] == pytest.approx(electronegativity, abs=0.01)
     assert elements.IONIZATION_ENERGY[number] == pytest.approx(ionization, abs=0.002)
     assert elements.MELTING_POINT[number] == pytest.approx(melting, abs=0.2)
+
+
+def test_floats_beside_the_one_hots_read_zero_for_a_tetrahedral_carbon():
+    carbon = {"hybridization": int(Chem.HybridizationType.SP3), "cip_code": 0}
+    for name in (
+        "atomic-number-float", "group-float", "period-float", "hybridization-float",
+        "chirality-float",
+    ):  # fmt: skip
+        assert value(name, **carbon) == 0
+    assert value("atomic-number-float", atomic_number=16) == 2
+    assert value("group-float", atomic_number=8) == 2
+    assert value("period-float", atomic_number=16) == 1
+    assert value("hybridization-float", hybridization=int(Chem.HybridizationType.SP)) == -2
+
+
+def test_mirror_images_have_opposite_chirality():
+    right, left = value("chirality-float", cip_code=1), value("chirality-float", cip_code=2)
+    assert right == -left != 0
+
+
+@pytest.mark.parametrize("name", ["SINGLE", "DOUBLE", "TRIPLE", "QUADRUPLE", "AROMATIC", "DATIVE"])
+def test_bond_orders_are_those_of_rdkit(name):
+    kind = Chem.BondType.names[name]
+    mol = Chem.RWMol(Chem.MolFromSmiles("CC"))
+    mol.GetBondWithIdx(0).SetBondType(kind)
+    order = bond_features(bond(bond_type=int(kind)), ["bond-order"])[0, 0]
+    assert order == mol.GetBondWithIdx(0).GetBondTypeAsDouble()
+
+
+def test_every_bond_type_has_an_order():
+    for kind in Chem.BondType.names.values():
+        assert np.isfinite(bond_features(bond(bond_type=int(kind)), ["bond-order"])).all()
