@@ -39,6 +39,7 @@ REASONS = {
     RowStatus.TOO_BIG: "too_big: more atoms or rings than are read",
     RowStatus.TIMEOUT: "timeout: reading it took too long",
     RowStatus.NOT_ASCII: "not_ascii: characters that a SMILES cannot have",
+    RowStatus.CRASHED: "crashed: reading it ended the process or took too much memory",
 }
 """What the ``error`` column says; begins with the name of the status."""
 

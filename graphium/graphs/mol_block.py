@@ -27,6 +27,8 @@ class RowStatus(IntEnum):
     NOT_ASCII = 7
     LABELS = 8
     """The molecule is fine; a list of labels does not fit its atoms, bonds or pairs of atoms."""
+    CRASHED = 9
+    """Reading it ended the process, or took more memory than a process may have."""
 
 
 @dataclass(frozen=True, slots=True)

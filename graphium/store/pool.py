@@ -4,24 +4,22 @@ They are plain subprocesses: a script that prepares data needs no ``if __name__`
 caller has imported (torch) is imported again, and each worker has a pid of its own.
 """
 
-import json
 import os
 import queue
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
 
-from graphium.errors import DataError, GraphiumError, StoreError
-
-_SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from graphium.errors import StoreError
+from graphium.store.limits import Limits
+from graphium.store.process import Died, Done, Failed, Worker
+from graphium.store.supervise import Supervision
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,18 @@ def _available_cores() -> int:
 
 
 class WorkerPool:
-    """Up to ``workers`` processes (0: one for each core), started when they are first needed."""
+    """Up to ``workers`` processes (0: one for each core), started when they are first needed.
 
-    def __init__(self, workers: int = 0) -> None:
+    A row at which a worker hangs or dies is refused, and all others are done (``supervise.py``).
+    """
+
+    def __init__(self, workers: int = 0, limits: Limits | None = None) -> None:
         self._limit = workers or _available_cores()
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self._started: list[_Worker] = []
+        self._limits = limits or Limits()
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
+        self._started: list[Worker] = []
+        self._lock = threading.Lock()
+        self._is_ending = False
         self._threads = ThreadPoolExecutor(self._limit)
 
     def __enter__(self) -> "WorkerPool":
@@ -62,9 +66,15 @@ class WorkerPool:
         trace: TracebackType | None,
     ) -> None:
         """End the workers: at once after a failure, else when they have nothing left to do."""
-        if error is not None:
-            for worker in self._started:
-                worker.kill()
+        self.close(at_once=error is not None)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the workers: when they have nothing left to do, or now."""
+        if at_once:
+            with self._lock:
+                self._is_ending = True
+                for worker in self._started:
+                    worker.kill()
         self._threads.shutdown()
         for worker in self._started:
             worker.close()
@@ -75,88 +85,68 @@ class WorkerPool:
         Raises:
             GraphiumError: If a job fails; the others are given up.
         """
-        pending: set[Future[Any]] = set()
+        pending: set[Future[Done]] = set()
         for job in jobs:
             if len(pending) == self._limit:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from (future.result().result for future in done)
             pending.add(self._threads.submit(self._run_one, job, report))
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            yield from (future.result().result for future in done)
 
-    def _run_one(self, job: Job, report: Callable[[int], None]) -> Any:
+    def run_in_order(self, jobs: Iterable[Job]) -> Iterator[bytes]:
+        """Yield the content that each job makes, in their order, while the next is being made.
+
+        Raises:
+            GraphiumError: If a job fails; the others are given up.
+        """
+        pending: deque[Future[Done]] = deque()
         try:
-            worker = self._idle.get_nowait()
-        except queue.Empty:
-            worker = _Worker()
-            self._started.append(worker)
-        result = worker.run(job, report)
-        self._idle.put(worker)
-        return result
+            for job in jobs:
+                pending.append(self._threads.submit(self._run_one, job, lambda _: None))
+                if len(pending) > self._limit:
+                    yield pending.popleft().result().content
+            while pending:
+                yield pending.popleft().result().content
+        finally:
+            for future in pending:
+                future.cancel()
 
-
-class _Worker:
-    """One process and the pipe to it."""
-
-    def __init__(self) -> None:
-        package_parent = str(Path(__file__).parents[2])
-        inherited = os.environ.get("PYTHONPATH")
-        paths = package_parent if not inherited else f"{package_parent}{os.pathsep}{inherited}"
-        # -P: a csv.py in the working directory must not stand in for the standard library.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "graphium.store.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(_SINGLE_THREAD, "1"), "PYTHONPATH": paths},
-        )
-
-    def run(self, job: Job, report: Callable[[int], None]) -> Any:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None, "opened as a pipe"
-        assert stdout is not None, "opened as a pipe"
+    def _run_one(self, job: Job, report: Callable[[int], None]) -> Done:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, job.rows.schema) as stream:
             stream.write_table(job.rows)
-        content = sink.getvalue()
-        header = {**job.header, "bytes": content.size}
-        try:
-            stdin.write(json.dumps(header).encode() + b"\n")
-            stdin.write(content)
-            stdin.flush()
-            for line in stdout:
-                answer = json.loads(line)
-                if "rows" in answer:
-                    report(answer["rows"])
-                elif "error" in answer:
-                    raise _as_error(answer, job)
-                else:
-                    return answer["result"]
-        except BrokenPipeError:
-            pass
-        raise StoreError(
-            f"The worker that made {job.what} ended with exit code {self._process.wait()} before "
-            "it was done. Was it killed for its memory? Run the same command again to go on from "
-            "there, with fewer workers."
-        )
+        rows = memoryview(sink.getvalue())
 
-    def kill(self) -> None:
-        """End the process now; what it was writing is removed by its owner."""
-        self._process.kill()
+        def attempt(
+            header: Mapping[str, Any],
+            report: Callable[[int], None],
+            together: float | None,
+        ) -> Done | Failed | Died:
+            worker = self._take()
+            outcome = worker.run(header, rows, report, together=together)
+            if isinstance(outcome, Died):
+                self._bury(worker)
+            else:
+                self._idle.put(worker)
+            return outcome
 
-    def close(self) -> None:
-        """Let the process end and wait for it."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None, "opened as a pipe"
-            with suppress(BrokenPipeError):
-                pipe.close()
-        self._process.wait()
+        count = job.rows.num_rows
+        return Supervision(attempt, job.header, count, job.what, self._limits, report).run()
 
+    def _take(self) -> Worker:
+        with self._lock:
+            if self._is_ending:
+                raise StoreError("The work was given up.")
+            try:
+                return self._idle.get_nowait()
+            except queue.Empty:
+                self._started.append(worker := Worker(self._limits))
+                return worker
 
-def _as_error(answer: dict[str, Any], job: Job) -> GraphiumError:
-    if answer["is_data"]:
-        return DataError(answer["error"])
-    return StoreError(
-        f"{job.what} could not be written: {answer['error']}. What is finished is kept; "
-        "run the same command again when the cause is mended."
-    )
+    def _bury(self, worker: Worker) -> None:
+        """Forget a worker that is dead."""
+        with self._lock:
+            self._started.remove(worker)
+        worker.close()

@@ -24,6 +24,7 @@ from graphium.labels.table import Table
 from graphium.store.files import canonical_json, create_once, write_atomic
 from graphium.store.keys import build_keys_with, keys_path
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS, SEGMENTS
+from graphium.store.limits import Limits
 from graphium.store.manifest import build_manifest, read_manifest, write_manifest
 from graphium.store.owner import own_name, remove_dead_writers, remove_if_empty
 from graphium.store.planning import check_declared, load_plan, make_plan
@@ -59,6 +60,7 @@ def prepare_dataset(
     workers: int = 0,
     progress: bool = False,
     segment_rows: int | None = None,
+    limits: Limits | None = None,
 ) -> Path:
     """Prepare the store of one dataset, or finish it, or return at once when it is complete.
 
@@ -69,19 +71,32 @@ def prepare_dataset(
         workers: Processes; 0 takes one for each core. Their number does not change the store.
         progress: Show molecules per second.
         segment_rows: Rows of each segment; by default a function of the table's length.
+        limits: What a row may cost before it is refused; by default that of ``Limits``.
 
     Raises:
         DataError: If the table cannot be used, or none of its rows is a molecule.
         StoreError: If the store cannot be written or is damaged.
     """
-    with WorkerPool(workers) as pool:
+    with WorkerPool(workers, limits) as pool:
         return _prepare(name, dataset, root, pool, progress, segment_rows)
 
 
 def prepare_experiment(
-    experiment: Experiment, root: Path, *, workers: int = 0, progress: bool = False
+    experiment: Experiment,
+    root: Path,
+    *,
+    workers: int = 0,
+    progress: bool = False,
+    limits: Limits | None = None,
 ) -> dict[str, Path]:
     """Prepare all that an experiment reads: one store for each dataset and the key index.
+
+    Args:
+        experiment: What is to be run.
+        root: Folder of all stores, usually ``cache_root()``.
+        workers: Processes; 0 takes one for each core. Their number does not change the stores.
+        progress: Show molecules per second.
+        limits: What a row may cost before it is refused; by default that of ``Limits``.
 
     Returns:
         The store of each dataset.
@@ -90,7 +105,7 @@ def prepare_experiment(
         DataError: If a table cannot be used.
         StoreError: If a store cannot be written or is damaged.
     """
-    with WorkerPool(workers) as pool:
+    with WorkerPool(workers, limits) as pool:
         paths = {
             name: _prepare(name, dataset, root, pool, progress, None)
             for name, dataset in experiment.datasets.items()

@@ -20,10 +20,12 @@ from graphium.store.arrays import array_sha256, narrow, pack_strings, write_arra
 from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.files import canonical_json, create_once, sync_tree
 from graphium.store.layout import COMMITS, SEGMENTS
+from graphium.store.limits import Refusals
 from graphium.store.records import ArrayRecord, Coverage, FileRecord, Plan, SegmentRecord
-from graphium.store.segment_computed import compute_segment
+from graphium.store.segment_computed import ComputedArrays, compute_segment
 from graphium.store.segment_labels import LabelArrays, label_arrays
 from graphium.store.segment_lists import Lists, arrange_lists
+from graphium.store.watch import Watch
 
 CHUNK = 2_000
 """SMILES that are featurized together."""
@@ -94,24 +96,27 @@ class _Progress:
             self._report(rows)
 
 
-def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]) -> bool:
+def write_segment(
+    job: SegmentJob,
+    rows: pa.Table,
+    refused: Refusals,
+    watch: Watch,
+    report: Callable[[int], None],
+) -> bool:
     """Featurize the rows, write the segment and commit it.
 
     Args:
         job: The segment.
         rows: Its rows of the table, all columns.
+        refused: Rows that must not be read.
+        watch: Told which row is being worked on.
         report: Called with the number of rows that were featurized since the last call.
 
     Returns:
         False if another process had committed the segment before; ours is removed then.
     """
-    progress = _Progress(rows.num_rows, report, is_slow=job.plan.computes)
-    smiles = read_smiles(rows.column(job.plan.smiles).combine_chunks())
-    featurized = _featurize(job.plan, smiles, progress.featurized)
-    featurized, lists = _arrange_lists(job, rows, featurized)
-    computed = compute_segment(job.plan, featurized.accepted_smiles, progress.computed)
-    progress.finish()
-    labels = label_arrays(job.plan, rows, featurized.accepted, computed, lists, featurized.block)
+    with watch.working():
+        featurized, computed, labels = _build(job.plan, job.first_row, rows, refused, watch, report)
     arrays = {**_row_arrays(featurized), **_graph_arrays(featurized), **labels.arrays}
     folder = job.store / job.folder
     write_arrays(folder, arrays, labels.attributes)
@@ -123,11 +128,54 @@ def write_segment(job: SegmentJob, rows: pa.Table, report: Callable[[int], None]
     return False
 
 
-def _featurize(plan: Plan, smiles: list[str | None], report: Callable[[int], None]) -> _Rows:
+def try_row(plan: Plan, number: int, row: pa.Table, watch: Watch) -> None:
+    """Do all that could go wrong with the molecule of one row, and forget the result.
+
+    Args:
+        plan: How it is read.
+        number: Which row of the table it is.
+        row: All columns of it.
+        watch: Told nothing new.
+    """
+    needed = tuple(column for column in plan.columns if column.kind in ("computed", "list"))
+    alone = plan.model_copy(update={"columns": needed, "rows": 1})
+    _build(alone, number, row, {}, watch, lambda _: None)
+
+
+def _build(
+    plan: Plan,
+    first_row: int,
+    rows: pa.Table,
+    refused: Refusals,
+    watch: Watch,
+    report: Callable[[int], None],
+) -> tuple[_Rows, ComputedArrays, LabelArrays]:
+    """Do all work on molecules; whatever may hang or crash in RDKit is called from here."""
+    progress = _Progress(rows.num_rows, report, is_slow=plan.computes)
+    smiles = read_smiles(rows.column(plan.smiles).combine_chunks())
+    featurized = _featurize(plan, smiles, refused, watch, progress.featurized)
+    featurized, lists = _arrange_lists(plan, first_row, rows, featurized, watch)
+    accepted = featurized.accepted
+    watched = watch.over(featurized.accepted_smiles, accepted.tolist())
+    computed = compute_segment(plan, watched, progress.computed)
+    progress.finish()
+    labels = label_arrays(plan, rows, accepted, computed, lists, featurized.block)
+    return featurized, computed, labels
+
+
+def _featurize(
+    plan: Plan,
+    smiles: list[str | None],
+    refused: Refusals,
+    watch: Watch,
+    report: Callable[[int], None],
+) -> _Rows:
+    readable = [None if row in refused else text for row, text in enumerate(smiles)]
     blocks, states, num_by_getters = [], [], 0
     for first in range(0, len(smiles), CHUNK):
+        part = readable[first : first + CHUNK]
         chunk = featurize_chunk(
-            smiles[first : first + CHUNK],
+            watch.over(part, range(first, first + len(part))),
             plan.hydrogens,
             ranks=plan.has_ranks,
             compiled=plan.rows >= WORTH_ROWS,
@@ -136,16 +184,21 @@ def _featurize(plan: Plan, smiles: list[str | None], report: Callable[[int], Non
         states.append(chunk.status)
         num_by_getters += chunk.num_by_getters
         report(len(chunk.status))
-    return _Rows(smiles, np.concatenate(states), {}, merge_blocks(blocks), num_by_getters)
+    status = np.concatenate(states)
+    for row, refusal in refused.items():
+        status[row] = refusal.status
+    notes = {row: refusal.note for row, refusal in refused.items()}
+    return _Rows(smiles, status, notes, merge_blocks(blocks), num_by_getters)
 
 
-def _arrange_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> tuple[_Rows, Lists]:
+def _arrange_lists(
+    plan: Plan, first_row: int, rows: pa.Table, featurized: _Rows, watch: Watch
+) -> tuple[_Rows, Lists]:
     """Read the lists of labels, and reject the rows whose lists do not fit their molecule."""
     block = featurized.block
     accepted = featurized.accepted
-    lists = arrange_lists(
-        job.plan, rows, accepted, featurized.accepted_smiles, block, job.first_row
-    )
+    watched = watch.over(featurized.accepted_smiles, accepted.tolist())
+    lists = arrange_lists(plan, rows, accepted, watched, block, first_row)
     if not lists.notes:
         return featurized, lists
     notes = {int(accepted[molecule]): note for molecule, note in lists.notes.items()}
@@ -154,7 +207,7 @@ def _arrange_lists(job: SegmentJob, rows: pa.Table, featurized: _Rows) -> tuple[
     keep = np.flatnonzero(status[accepted] == RowStatus.OK)
     # The vocabulary must hold what is left only, as if the rows had never been there.
     kept = merge_blocks([select_molecules(block, keep)])
-    rejected = replace(featurized, status=status, notes=notes, block=kept)
+    rejected = replace(featurized, status=status, notes={**featurized.notes, **notes}, block=kept)
     return rejected, lists.select(keep)
 
 

@@ -1,30 +1,64 @@
 """A worker process: reads jobs from stdin, writes segments, answers on stdout.
 
+The first line says where to write the row that is being worked on, and how much memory there is.
 A job is one line of JSON, followed by ``bytes`` bytes of an Arrow stream with its rows. Answers are
-lines of JSON: ``{"rows": n}`` while it works, then ``{"result": ...}`` or ``{"error": ...}``.
+lines of JSON: ``{"rows": n}`` while it works, then ``{"result": ..., "bytes": m}``, with m bytes
+after it, or ``{"error": ...}``, or ``{"memory": true}`` as the last word of a worker that has taken
+more than it may (``watch.py``).
+
+Rows that the job lists as ``refused`` are never touched. A job with ``screen`` does all work on the
+molecules from one row to another, each alone, and gives no result: it only has to survive.
 Neither torch nor the program that started the preparation is imported here.
 """
 
 import json
+import mmap
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 
-from graphium.config.data import Hydrogens
 from graphium.errors import DataError, GraphiumError
+from graphium.graphs.mol_block import RowStatus
 from graphium.labels.columns import read_smiles
-from graphium.molecules.featurize import featurize_chunk
+from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
 from graphium.molecules.written import written_orders
+from graphium.store.chunk_bytes import pack_chunk
+from graphium.store.faults import planned_faults
+from graphium.store.limits import Refusals, refusals_from_json
 from graphium.store.owner import hold_name
 from graphium.store.records import Plan
-from graphium.store.segment import SegmentJob, write_segment
+from graphium.store.segment import SegmentJob, try_row, write_segment
+from graphium.store.watch import BEAT, Watch
 
 Report = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A job as it was received."""
+
+    job: dict[str, Any]
+    """Kind and options."""
+    plan: Plan | None
+    """Of segments."""
+    rows: pa.Table
+    refused: Refusals
+    watch: Watch
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    result: Any = None
+    content: bytes = b""
 
 
 def main() -> None:
@@ -32,90 +66,147 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no answer
+    terms = json.loads(sys.stdin.buffer.readline() or b"{}")
+    if not terms:
+        return  # no job was ever given
+    watch = Watch(mmap.mmap(terms["beat"], BEAT.size), terms["memory"], planned_faults())
 
-    def answer(**content: Any) -> None:
-        answers.write(json.dumps(content).encode() + b"\n")
+    def answer(content: bytes = b"", **line: Any) -> None:
+        answers.write(json.dumps(line).encode() + b"\n" + content)
         answers.flush()
 
     try:
         for job, rows in _read_jobs(sys.stdin.buffer):
+            plan = Plan.model_validate(job["plan"]) if "plan" in job else None
+            refused = refusals_from_json(job["refused"])
             try:
-                answer(result=_do(job, rows, lambda count: answer(rows=count)))
+                done = _do(_Task(job, plan, rows, refused, watch, lambda count: answer(rows=count)))
+                answer(done.content, result=done.result, bytes=len(done.content))
             except BrokenPipeError:
                 raise
+            except MemoryError:
+                answer(memory=True)
+                break
             except (GraphiumError, OSError) as error:
                 answer(error=str(error), is_data=isinstance(error, DataError))
     except BrokenPipeError:
         os._exit(1)  # nobody listens any more; a normal exit would try to flush to them
 
 
-def _read_jobs(stream: IO[bytes]) -> Any:
+def _read_jobs(stream: IO[bytes]) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     for line in stream:
         job = json.loads(line)
         with pa.ipc.open_stream(stream.read(job["bytes"])) as reader:
             yield job, reader.read_all()
 
 
-def _do(job: dict[str, Any], rows: pa.Table, report: Report) -> Any:
-    match job["kind"]:
-        case "segment":
-            return _write_segment(job, rows, report)
+def _do(task: _Task) -> _Answer:
+    if "screen" in task.job:
+        with task.watch.working():
+            _screen(task)
+        return _Answer()
+    if task.job["kind"] == "segment":
+        return _Answer(_write_segment(task))
+    with task.watch.working():
+        return _compute(task)
+
+
+def _screen(task: _Task) -> None:
+    first, end = task.job["screen"]
+    plan, silent = task.plan, task.watch.silent()
+    if plan is not None and plan.computes:
+        import_module("graphium.molecules.computed")  # the first row does not pay for it
+    smiles = _smiles(task)
+    for row in range(first, end):
+        if row in task.refused:
+            continue
+        task.watch.at(row, smiles[row])
+        alone = task.rows.slice(row, 1)
+        if plan is None:
+            _compute(replace(task, rows=alone, refused={}, watch=silent))
+        else:
+            try_row(plan, task.job["number"] * plan.segment_rows + row, alone, silent)
+
+
+def _compute(task: _Task) -> _Answer:
+    """Do the part of a job that works on molecules."""
+    match task.job["kind"]:
+        case "featurize":
+            return _Answer(content=pack_chunk(_featurize(task)))
         case "sizes":
-            return _count_atoms_and_bonds(job["hydrogens"], rows, report)
+            return _Answer(_count_atoms_and_bonds(task))
         case "keys":
-            return {
-                "number": job["number"],
-                "keys": _make_keys(job["key"], job["of"], rows, report),
-            }
+            return _Answer({"number": task.job["number"], "keys": _make_keys(task)})
         case _:
-            raise AssertionError(job["kind"])
+            raise AssertionError(task.job["kind"])
 
 
-def _write_segment(job: dict[str, Any], rows: pa.Table, report: Report) -> bool:
-    store = Path(job["store"])
-    handle = hold_name(store, job["writer"])
+def _smiles(task: _Task) -> list[str | None]:
+    column = 0 if task.plan is None else task.plan.smiles
+    return read_smiles(task.rows.column(column).combine_chunks())
+
+
+def _watched(task: _Task) -> Sequence[str | None]:
+    """Return the SMILES, None for refused rows."""
+    smiles = _smiles(task)
+    readable = [None if row in task.refused else text for row, text in enumerate(smiles)]
+    return task.watch.over(readable, range(len(readable)))
+
+
+def _write_segment(task: _Task) -> bool:
+    store, writer = Path(task.job["store"]), task.job["writer"]
+    handle = hold_name(store, writer)
     if handle is None:
         raise DataError(f"The process that prepares {store} has gone.")
     try:
-        plan = Plan.model_validate(job["plan"])
-        segment = SegmentJob(store, plan, job["number"], job["writer"])
-        return write_segment(segment, rows, report)
+        assert task.plan is not None, "segments have one"
+        segment = SegmentJob(store, task.plan, task.job["number"], writer)
+        return write_segment(segment, task.rows, task.refused, task.watch, task.report)
     finally:
         os.close(handle)
 
 
-def _count_atoms_and_bonds(
-    hydrogens: Hydrogens, rows: pa.Table, report: Report
-) -> dict[str, list[Any]]:
+def _featurize(task: _Task) -> FeaturizedChunk:
+    chunk = featurize_chunk(_watched(task), task.job["hydrogens"], ranks=False)
+    status = chunk.status.copy()
+    for row, refusal in task.refused.items():
+        status[row] = refusal.status
+    task.report(task.rows.num_rows)
+    return replace(chunk, status=status, rows=np.flatnonzero(status == RowStatus.OK))
+
+
+def _count_atoms_and_bonds(task: _Task) -> dict[str, list[Any]]:
     """Return the accepted rows, and the atoms and bonds of their graphs and of their texts."""
-    smiles = read_smiles(rows.column(0).combine_chunks())
-    chunk = featurize_chunk(smiles, hydrogens, ranks=False)
-    accepted = [text for row in chunk.rows.tolist() if (text := smiles[row]) is not None]
+    chunk = _featurize(task)
+    smiles, rows = _smiles(task), chunk.rows.tolist()
+    accepted = [text for row in rows if (text := smiles[row]) is not None]
+    orders = written_orders(task.watch.over(accepted, rows), task.job["hydrogens"])
     atoms, bonds = chunk.block.num_atoms.tolist(), chunk.block.num_bonds.tolist()
-    orders = written_orders(accepted, hydrogens)
-    report(rows.num_rows)
     return {
-        "rows": chunk.rows.tolist(),
+        "rows": rows,
         "atoms": [(n, n if o is None else o.num_atoms) for n, o in zip(atoms, orders, strict=True)],
         "bonds": [(n, n if o is None else o.num_bonds) for n, o in zip(bonds, orders, strict=True)],
     }
 
 
-def _make_keys(key: str, kind: Any, rows: pa.Table, report: Report) -> list[str]:
+def _make_keys(task: _Task) -> list[str]:
+    """Return the key of each molecule; a refused one is the same as no other writing of it."""
     from graphium.molecules.identity import join_key, split_key
     from graphium.molecules.scaffold import scaffold_smiles
 
-    smiles = rows.column(0).to_pylist()
-    match key:
-        case "join":
-            keys = [join_key(text, kind) for text in smiles]
-        case "split":
-            keys = [split_key(text, kind) for text in smiles]
-        case "scaffold":
-            keys = [scaffold_smiles(text) for text in smiles]
-        case _:
-            raise AssertionError(key)
-    report(rows.num_rows)
+    of = task.job["of"]
+    make: dict[str, Callable[[str], str]] = {
+        "join": lambda text: join_key(text, of),
+        "split": lambda text: split_key(text, of),
+        "scaffold": scaffold_smiles,
+    }
+    key = make[task.job["key"]]
+    smiles = _smiles(task)
+    keys = [
+        f"not canonical: {smiles[row]}" if text is None else key(text)
+        for row, text in enumerate(_watched(task))
+    ]
+    task.report(task.rows.num_rows)
     return keys
 
 

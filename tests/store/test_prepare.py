@@ -2,19 +2,16 @@ import logging
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from graphium.config.data import ColumnSplitConfig, DatasetConfig
-from graphium.errors import DataError, StoreError
+from graphium.errors import DataError
 from graphium.store.layout import MANIFEST
 from graphium.store.planning import choose_segment_rows
-from graphium.store.pool import Job, WorkerPool
 from graphium.store.prepare import cache_root, prepare_dataset, store_path
 from graphium.store.read import open_store
 from graphium.store.verify import verify_store
@@ -308,12 +305,3 @@ def test_a_computed_label_cannot_replace_a_column(tmp_path):
 
     with pytest.raises(DataError, match="has a column 'gasteiger_charge' already"):
         prepare_dataset("a", config, tmp_path, workers=1)
-
-
-def test_a_killed_worker_is_reported():
-    rows = pa.table({"smiles": ["C" * 50] * 50_000})
-    with WorkerPool(1) as pool:
-        jobs = pool.run([Job({"kind": "sizes"}, rows, "the sizes")], lambda _: None)
-        threading.Timer(1.0, lambda: pool._started[0].kill()).start()
-        with pytest.raises(StoreError, match="made the sizes ended with exit code -9"):
-            next(jobs)

@@ -1,0 +1,79 @@
+import mmap
+
+import numpy as np
+import pytest
+
+from graphium.store.watch import BEAT, IDLE, SOME, Watch
+
+TEXTS = ["C", "CC", None, "CCC"]
+
+
+@pytest.fixture
+def beat():
+    return mmap.mmap(-1, BEAT.size)
+
+
+@pytest.fixture
+def watch(beat):
+    return Watch(beat, 4.0, {})
+
+
+def seen(beat):
+    return BEAT.unpack(beat)[0]
+
+
+def test_the_row_that_is_worked_on_can_be_read_from_outside(watch, beat):
+    with watch.working():
+        assert seen(beat) == SOME
+        rows = [(text, seen(beat)) for text in watch.over(TEXTS, [5, 6, 9, 11])]
+        assert rows == [("C", 5), ("CC", 6), (None, 9), ("CCC", 11)]
+        assert seen(beat) == SOME
+    assert seen(beat) == IDLE
+
+
+def test_watched_rows_are_the_same_sequence(watch, beat):
+    rows = watch.over(TEXTS, range(4))
+
+    assert list(rows) == TEXTS
+    assert len(rows) == 4
+    assert list(rows[1:3]) == TEXTS[1:3]
+    assert [seen(beat) for _ in rows[2:]] == [2, 3]
+    assert rows[3] == "CCC"
+    assert seen(beat) == 3
+
+
+def test_a_pass_inside_a_row_belongs_to_that_row(watch, beat):
+    rows = watch.over(TEXTS, range(4))
+    for row, _ in enumerate(rows):
+        list(rows)
+        assert seen(beat) == row
+    assert seen(beat) == SOME
+
+
+def test_two_passes_side_by_side_end_with_no_row(watch, beat):
+    rows = watch.over(TEXTS, range(4))
+    for row, _ in enumerate(zip(rows, map(str, rows), strict=True)):
+        assert seen(beat) == row
+    assert seen(beat) == SOME
+
+
+def test_memory_is_bounded_while_rows_are_worked_on_and_only_then(beat):
+    watch = Watch(beat, 0.5, {})
+
+    def take(size):
+        with watch.working():
+            watch.at(7)
+            np.empty(size, np.uint8)
+
+    take(1 << 28)
+    with pytest.raises(MemoryError):
+        take(1 << 30)
+
+    assert seen(beat) == 7
+    assert len(np.empty(1 << 30, np.uint8)) == 1 << 30
+
+
+def test_a_silent_watch_leaves_the_row_that_was_named(watch, beat):
+    watch.at(3)
+    list(watch.silent().over(TEXTS, range(4)))
+    assert seen(beat) == 3
