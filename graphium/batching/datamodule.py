@@ -3,15 +3,12 @@
 from typing import final
 
 import pytorch_lightning as pl
-import torch
 
 from graphium.batching.loader import BatchLoader, EvalLoader
 from graphium.batching.mix import Mix
 from graphium.batching.sampler import PositionalSampler
-from graphium.batching.step_encodings import to_device_with_encodings
 from graphium.config.data import Part
 from graphium.config.experiment import Experiment
-from graphium.graphs.mol_batch import MolBatch
 
 
 @final
@@ -23,14 +20,13 @@ class MolDataModule(pl.LightningDataModule):
 
     Args:
         mix: The data.
-        experiment: Batch sizes, the seed of the order, and how encodings are computed.
+        experiment: Batch sizes and the seed of the order.
     """
 
     def __init__(self, mix: Mix, experiment: Experiment) -> None:
         super().__init__()
         self._mix = mix
         self._batch = experiment.batch
-        self._features = experiment.features
         self._seed = experiment.seed
 
     def train_dataloader(self) -> BatchLoader:
@@ -52,15 +48,6 @@ class MolDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> EvalLoader:
         """Return the test batches of this rank."""
         return self._eval_loader("test")
-
-    def transfer_batch_to_device(
-        self, batch: MolBatch, device: torch.device, dataloader_idx: int
-    ) -> MolBatch:
-        """Move a batch to ``device``, and encode it there where that was not done ahead."""
-        del dataloader_idx
-        if self._features.encodings.compute == "step":
-            return to_device_with_encodings(batch, self._features, device)
-        return batch.to(device)
 
     def _eval_loader(self, part: Part) -> EvalLoader:
         rank, world_size = self._rank_and_world_size()

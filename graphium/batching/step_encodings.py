@@ -25,10 +25,8 @@ def batch_encodings(batch: MolBatch, features: FeaturesConfig, like: Array) -> E
     return encode(split_graph(num_atoms, begin, end), features, like)
 
 
-def to_device_with_encodings(
-    batch: MolBatch, features: FeaturesConfig, device: torch.device
-) -> MolBatch:
-    """Return a copy on ``device`` with the encodings that an experiment asks for.
+def to_device(batch: MolBatch, features: FeaturesConfig, device: torch.device) -> MolBatch:
+    """Return a copy on ``device``, encoded there where that was not done ahead.
 
     A CPU runs what ``pack_block`` runs, with numpy. Another device computes with torch: it rounds
     differently, and may return another basis of eigenvectors of equal eigenvalues. Unverified on
@@ -39,6 +37,8 @@ def to_device_with_encodings(
         features: The ``features`` section.
         device: Where the network is.
     """
+    if features.encodings.compute == "ahead":
+        return batch.to(device)
     like = FLOAT32 if device.type == "cpu" else torch.empty(0, device=device)
     encoded = batch_encodings(batch, features, like)
     moved = batch.to(device)

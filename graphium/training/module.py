@@ -10,6 +10,7 @@ import torch.distributed as dist
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
+from graphium.batching.step_encodings import to_device
 from graphium.checkpoint.format import ModelRecord
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
@@ -128,6 +129,13 @@ class TrainingModule(pl.LightningModule):
         """The last complete pass over val or test."""
         self._eval_meter = LossMeter(self.specs)
         self._collector = PredictionCollector(self.specs)
+
+    def transfer_batch_to_device(
+        self, batch: MolBatch, device: torch.device, dataloader_idx: int
+    ) -> MolBatch:
+        """Move a batch to ``device``, and encode it there where that was not done ahead."""
+        del dataloader_idx
+        return to_device(batch, self.experiment.features, device)
 
     def training_step(self, batch: MolBatch, batch_idx: int) -> Tensor:
         """Return this micro-batch's share of the loss of its step (see ``losses.py``)."""

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from graphium.batching.collate import collate
-from graphium.batching.datamodule import MolDataModule
-from graphium.batching.step_encodings import batch_encodings, to_device_with_encodings
+from graphium.batching.step_encodings import batch_encodings, to_device
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.losses import task_sums, total_loss
@@ -40,9 +39,8 @@ def test_a_batch_is_told_the_same_numbers_ahead_and_in_its_step(molecules):
     ahead, step = (toy_mix(experiment=experiment_of(compute)) for compute in ("ahead", "step"))
     rows = np.array(molecules, np.int64)
     expected = collate(ahead.graphs, ahead.tasks, rows, {})
-    module = MolDataModule(step, experiment_of("step"))
 
-    got = module.transfer_batch_to_device(collate(step.graphs, step.tasks, rows, {}), CPU, 0)
+    got = to_device(collate(step.graphs, step.tasks, rows, {}), experiment_of("step").features, CPU)
 
     assert got.encodings.keys() == expected.encodings.keys()
     assert set(got.bond_encodings) == {"heat_kernel", "commute"} == set(expected.bond_encodings)
@@ -58,7 +56,7 @@ def test_what_a_batch_already_has_is_kept():
     graphs = replace(mix.graphs, bond_encodings={"length": length})
 
     batch = collate(graphs, {}, np.array([4, 5]), {})
-    batch = to_device_with_encodings(batch, experiment_of("step").features, CPU)
+    batch = to_device(batch, experiment_of("step").features, CPU)
 
     assert set(batch.bond_encodings) == {"length", "heat_kernel", "commute"}
 
@@ -72,7 +70,7 @@ def losses(compute, make_batch):
     out = []
     for step in range(6):
         rows = np.arange(8) + 4 * step
-        batch = make_batch(mix, experiment, collate(mix.graphs, mix.tasks, rows, totals))
+        batch = make_batch(experiment, collate(mix.graphs, mix.tasks, rows, totals))
         loss = total_loss(mix.specs, task_sums(mix.specs, network(batch), batch.labels), totals)
         optimizer.zero_grad()
         loss.backward()
@@ -81,12 +79,12 @@ def losses(compute, make_batch):
     return out
 
 
-def by_the_module(mix, experiment, batch):
-    return MolDataModule(mix, experiment).transfer_batch_to_device(batch, CPU, 0)
+def by_the_loop(experiment, batch):
+    return to_device(batch, experiment.features, CPU)
 
 
 def test_training_ahead_and_in_steps_has_the_same_losses():
-    ahead, step = losses("ahead", by_the_module), losses("step", by_the_module)
+    ahead, step = losses("ahead", by_the_loop), losses("step", by_the_loop)
 
     assert ahead[-1] != ahead[0]
     np.testing.assert_allclose(step, ahead, rtol=1e-5)
@@ -95,10 +93,10 @@ def test_training_ahead_and_in_steps_has_the_same_losses():
 def test_training_with_encodings_by_torch_has_nearly_the_same_losses():
     """What a GPU would compute; eigenvectors of equal eigenvalues have another basis there."""
 
-    def by_torch(mix, experiment, batch):
+    def by_torch(experiment, batch):
         encoded = batch_encodings(batch, experiment.features, torch.empty(0))
-        ours = by_the_module(mix, experiment, batch).encodings
+        ours = by_the_loop(experiment, batch).encodings
         kept = {"laplacian_vectors": ours["laplacian_vectors"]}
         return replace(batch, encodings={**encoded.atoms, **kept}, bond_encodings=encoded.bonds)
 
-    np.testing.assert_allclose(losses("step", by_torch), losses("ahead", by_the_module), rtol=1e-4)
+    np.testing.assert_allclose(losses("step", by_torch), losses("ahead", by_the_loop), rtol=1e-4)
