@@ -40,6 +40,8 @@ FOLDER = "mixes"
 _LARGEST = 2**64 - 1
 _BATCH = 500
 """Molecules of a job; canonical tautomers of one may take a second."""
+_SHOWN = 5_000
+"""Molecules that are looked at without a word about how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class _Chemist:
             )
             for number, part in enumerate(parts)
         )
-        show = self._progress and len(rows) > 20 * _BATCH
+        show = self._progress and len(rows) > _SHOWN
         with progress_bar(f"{key} keys ({of})", len(rows), 0, show=show) as report:
             found = {one["number"]: one["keys"] for one in self._pool.run(jobs, report)}
         return [text for number in range(len(parts)) for text in found[number]]

@@ -1,6 +1,7 @@
 """What the kinds of keys make of the rows of stores: molecules, split groups, parts."""
 
 import json
+from collections import defaultdict
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from graphium.batching.mix import open_mix
 from graphium.config.experiment import Experiment
 from graphium.config.keys import KeysConfig
 from graphium.errors import StoreError
+from graphium.molecules.identity import join_key, split_key
 from graphium.store.grouping import by_first_occurrence, number_equal, unite
 from graphium.store.keys import build_keys, load_keys
 from graphium.store.layout import MANIFEST
@@ -28,6 +30,19 @@ SMILES = [
     "OC(C)=O",  # 8: as 6
     "CCCC",  # 9
 ]
+RELATIVES = [
+    "C[C@H](N)O{}",
+    "C[C@@H](N)O{}",
+    "O(C(N)C){}",
+    "CC([NH3+])O{}.[Cl-]",
+    "[13CH3]C(N)O{}",
+    "[CH3:4]C(N)O{}",
+    "{}c1c[nH]cn1",
+    "{}c1cnc[nH]1",
+    "CC(=O)CC(=O){}",
+    "CC(O)=CC(=O){}",
+]
+"""Molecules with a chain of carbon; under some kinds of keys, some of them are the same."""
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +126,48 @@ def test_a_mix_joins_by_the_keys_of_its_experiment(prepared):
         prepare_experiment(one, root, workers=1)
         sizes[join] = len(open_mix(one, root).part)
     assert sizes == {"stereo": 9, "tautomer": 7}
+
+
+@pytest.fixture(scope="module")
+def relatives(tmp_path_factory):
+    root = tmp_path_factory.mktemp("relatives")
+    smiles = [form.format("C" * count) for count in range(1, 15) for form in RELATIVES]
+    table = root / "relatives.csv"
+    pd.DataFrame({"smiles": smiles, "y": range(len(smiles))}).to_csv(table, index=False)
+    return root, table, smiles
+
+
+@pytest.mark.parametrize(
+    ("join", "split"),
+    [
+        ("stereo", "connectivity"),
+        ("connectivity", "inchikey14"),
+        ("inchi", "connectivity"),
+        ("inchi", "tautomer"),
+        ("tautomer", "inchikey14"),
+    ],
+)
+def test_relatives_never_stand_in_two_parts(relatives, join, split):
+    root, table, smiles = relatives
+    dataset = {"table": str(table), "split": {"kind": "random", "fractions": [0.5, 0.25, 0.25]}}
+    experiment = Experiment(
+        name="e",
+        keys={"join": join, "split": split},
+        datasets={"d": dataset},
+        tasks={"t": {"dataset": "d", "labels": ["y"], "loss": "mae"}},
+    )
+    prepare_experiment(experiment, root, workers=1)
+
+    parts = open_mix(experiment, root).splits()["d"]
+
+    part_of = {row: part for part, rows in parts.items() for row in rows}
+    assert len(part_of) == len(smiles)
+    assert len(set(part_of.values())) == 3
+    for key in (lambda text: split_key(text, split), lambda text: join_key(text, join)):
+        together = defaultdict(set)
+        for row, text in enumerate(smiles):
+            together[key(text)].add(part_of[row])
+        assert all(len(one) == 1 for one in together.values())
 
 
 def test_groups_are_numbered_by_first_occurrence():
