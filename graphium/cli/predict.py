@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphium.cli.common import RowTimeout, WorkerMemory
+
 if TYPE_CHECKING:
     from graphium.apply.predict import Outcome
+    from graphium.store.limits import Limits
 
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Run directory (its best checkpoint) or checkpoint.")
@@ -44,6 +47,8 @@ def predict(
     batch_size: BatchSize = None,
     device: Device = "cpu",
     force: Force = False,
+    row_timeout: RowTimeout = 10.0,
+    worker_memory: WorkerMemory = 4.0,
 ) -> None:
     """Predict every task for each row of a table.
 
@@ -51,9 +56,11 @@ def predict(
     reason in the column 'error' and are counted on stderr.
     """
     from graphium.apply.predict import predict_file
+    from graphium.store.limits import Limits
 
     options = {"smiles_column": smiles_column, "batch_size": batch_size, "force": force}
-    _apply(predict_file, model, device, table, output, options)
+    limits = Limits(row_timeout, worker_memory)
+    _apply(predict_file, model, device, limits, table, output, options)
 
 
 def embed(
@@ -66,6 +73,8 @@ def embed(
     batch_size: BatchSize = None,
     device: Device = "cpu",
     force: Force = False,
+    row_timeout: RowTimeout = 10.0,
+    worker_memory: WorkerMemory = 4.0,
 ) -> None:
     """Write the embedding of each molecule of a table: the vector that the network learned for it.
 
@@ -73,20 +82,23 @@ def embed(
     rows that are no molecule.
     """
     from graphium.apply.embed import embed_file
+    from graphium.store.limits import Limits
 
     options = {"smiles_column": smiles_column, "batch_size": batch_size, "force": force}
-    _apply(embed_file, model, device, table, output, options)
+    limits = Limits(row_timeout, worker_memory)
+    _apply(embed_file, model, device, limits, table, output, options)
 
 
 def _apply(
     function: Callable[..., "Outcome"],
     model: Path,
     device: str,
+    limits: "Limits",
     table: Path,
     output: Path,
     options: Mapping[str, object],
 ) -> None:
     from graphium.apply.model import load_model
 
-    outcome = function(load_model(model, device=device), table, output, **options)
+    outcome = function(load_model(model, device=device, limits=limits), table, output, **options)
     typer.echo(outcome.message(output), err=True)

@@ -76,8 +76,8 @@ class WorkerPool:
                 for worker in self._started:
                     worker.kill()
         self._threads.shutdown()
-        for worker in self._started:
-            worker.close()
+        while self._started:
+            self._started.pop().close()
 
     def run(self, jobs: Iterable[Job], report: Callable[[int], None]) -> Iterator[Any]:
         """Yield the result of each job as it comes; ``report`` gets rows as they are done.

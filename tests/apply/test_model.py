@@ -12,6 +12,8 @@ from graphium.apply.model import REASONS, Model, load_model
 from graphium.errors import CheckpointError, UsageError
 from graphium.graphs.mol_block import RowStatus
 from graphium.nn.pairs import every_pair
+from graphium.store.limits import Limits
+from graphium.testing.hostile import hostile_rows
 
 SMILES = [
     "CCO", "c1ccccc1C(=O)O", "not a smiles", "C", None, "[Na+].[Cl-]", "CC(C)(C)c1ccc(O)cc1", "",
@@ -201,3 +203,33 @@ def test_a_missing_checkpoint_and_a_missing_device_are_user_errors(tmp_path: Pat
         load_model(path, device="cuda:7" if torch.cuda.device_count() < 8 else "cuda:99")
     with pytest.raises(UsageError, match="toaster"):
         load_model(path, device="toaster")
+
+
+def test_predictions_are_the_same_in_and_out_of_this_process(model: Model) -> None:
+    here = model.predict(SMILES)
+    long = "C" * 200
+    in_worker = model.predict([*SMILES, long])[: len(SMILES)]
+
+    pd.testing.assert_frame_equal(here, in_worker, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.embed([*SMILES, long])[:2], model.embed(SMILES)[:2], rtol=1e-4)
+
+
+def test_a_row_that_hangs_fails_with_its_reason(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHIUM_WORKER_FAULTS", '{"CCCCO": "hang", "CCCCN": "crash"}')
+    guarded = Model(model.network, model.experiment, model.specs, limits=Limits(row_timeout=1.0))
+
+    table = guarded.predict(["C"] * 70 + ["CCCCO", "CCCCN", "CC"])
+
+    assert table["error"][70].startswith("timeout")
+    assert table["error"][71].startswith("crashed")
+    assert table["error"].notna().sum() == 2
+    assert table["expt_predicted"].isna().sum() == 2
+
+
+def test_every_hostile_row_fails_and_no_other(model: Model) -> None:
+    rows = [row for row in hostile_rows().values() if not isinstance(row, bytes)]
+    table = model.predict([text for row in rows for text in ("CCO", row)])
+
+    assert table["error"].isna().tolist() == [True, False] * len(rows)

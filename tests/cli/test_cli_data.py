@@ -155,3 +155,17 @@ def test_mistakes_have_a_message_and_an_exit_code(run, table, words, code, messa
 
     assert found == code
     assert re.search(message, err, re.DOTALL)
+
+
+def test_the_limits_of_a_row_are_options(run, table, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHIUM_WORKER_FAULTS", '{"CC": "hang"}')
+
+    code, _, err = run("prepare", table, "--store", tmp_path, "--workers", 1, "--row-timeout", 1)
+    assert code == 0
+    (rejects,) = (tmp_path / "stores").glob("*/rejects.csv")
+    assert "timeout: not done after 1 s" in rejects.read_text()
+    assert "2 rows left out (1 syntax, 1 timeout)" in err
+
+    code, _, err = run("prepare", table, "--worker-memory", 0)
+    assert code == 2
+    assert "--worker-memory" in err

@@ -212,12 +212,18 @@ def test_a_worker_that_stands_still_is_given_up_after_a_generous_time(monkeypatc
 
 
 def test_leaving_a_pool_by_an_error_ends_a_worker_that_hangs(faults):
-    threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     pool = WorkerPool(1, Limits(row_timeout=600))
+    workers = []
+
+    def interrupt():
+        workers.extend(pool._started)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(2.0, interrupt).start()
     with pytest.raises(KeyboardInterrupt), pool:
         next(pool.run([job([HANG])], nothing))
 
-    assert all(worker._process.poll() is not None for worker in pool._started)
+    assert [worker._process.poll() for worker in workers] == [-signal.SIGKILL]
 
 
 def test_no_fault_is_committed_unless_the_environment_says_so(tmp_path, caplog):
