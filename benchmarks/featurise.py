@@ -25,8 +25,9 @@ import numpy as np
 import pyarrow.parquet
 from rdkit import Chem, rdBase
 
-from graphium.graphs.encodings.laplacian import laplacian
-from graphium.graphs.encodings.random_walk import random_walk
+from graphium.config.features import FeaturesConfig
+from graphium.graphs.encodings.compute import encode
+from graphium.graphs.encodings.stacks import split_molecules
 from graphium.molecules.fast_path import ChunkReader
 from graphium.molecules.featurize import featurize_chunk
 from graphium.molecules.hashes import hash_chunk
@@ -62,8 +63,8 @@ def ours_with_ranks(smiles: Sequence[str]) -> object:
 def ours_with_encodings(smiles: Sequence[str]) -> object:
     """Also compute random walks of 16 steps and 8 Laplacian eigenpairs."""
     block = featurize_chunk(smiles, ranks=False, compiled=True).block
-    sizes = block.num_atoms, block.num_bonds, block.bond_ends
-    return random_walk(*sizes, 16), laplacian(*sizes, 8)
+    molecules = split_molecules(block.num_atoms, block.num_bonds, block.bond_ends)
+    return encode(molecules, FeaturesConfig())
 
 
 def getters(smiles: Sequence[str]) -> object:

@@ -4,107 +4,27 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from plain_encodings import (
+    CLOSE,
+    FARTHEST,
+    PAIRS,
     adjacency_of,
-    commutes,
-    components_of,
-    heat,
+    assert_atoms_are_plain,
+    assert_bonds_are_plain,
+    assert_pairs_are_plain,
+    features_of,
     molecules_of,
-    path_lengths,
-    potentials,
+    options_of,
     random_graphs,
     real_graphs,
-    statistics_of,
     transitions,
 )
 
 from graphium.config.encodings import (
-    CommuteConfig,
-    ElectrostaticConfig,
-    HeatKernelConfig,
     RandomWalkConfig,
-    ShortestPathConfig,
-    TransitionConfig,
 )
-from graphium.config.features import FeaturesConfig
 from graphium.graphs.encodings.compute import encode
-from graphium.graphs.encodings.flat import pair_encoding
 
-STEPS, TIMES, FARTHEST = 5, [0.3, 2.0, 50.0], 4
-PAIRS = {
-    "heat_kernel": (HeatKernelConfig(times=TIMES), lambda a: heat(a, TIMES)),
-    "transition": (TransitionConfig(steps=STEPS), lambda a: transitions(a, STEPS)),
-    "shortest_path": (
-        ShortestPathConfig(max_distance=FARTHEST),
-        lambda a: np.minimum(path_lengths(a), FARTHEST)[:, :, None],
-    ),
-    "commute": (CommuteConfig(), lambda a: commutes(a)[:, :, None]),
-    "electrostatic": (ElectrostaticConfig(), lambda a: potentials(a)[:, :, None]),
-}
-SYMMETRIC = ("heat_kernel", "shortest_path", "commute")
-CLOSE = {"rtol": 2e-5, "atol": 2e-5}
 QUICK = settings(max_examples=40, deadline=None)
-
-
-def features_of(level, **encodings):
-    off = {"random_walk": None, "laplacian": None}
-    on = {name: {**options, "level": level} for name, options in encodings.items()}
-    return FeaturesConfig.model_validate({"encodings": {**off, **on}})
-
-
-def options_of(config):
-    return config.model_dump(exclude={"level"})
-
-
-def assert_pairs_are_plain(name, graphs):
-    config, plain = PAIRS[name]
-    expected = [plain(adjacency_of(*graph)) for graph in graphs]
-
-    got = pair_encoding(molecules_of(graphs), config)
-
-    assert got.dtype == np.float32
-    width = expected[0].shape[2]
-    np.testing.assert_allclose(
-        got, np.concatenate([e.reshape(-1, width) for e in expected]), **CLOSE
-    )
-
-
-def assert_atoms_are_plain(name, graphs):
-    config, plain = PAIRS[name]
-    expected = []
-    for graph in graphs:
-        adjacency = adjacency_of(*graph)
-        pairs = plain(adjacency)
-        if name == "heat_kernel":  # its own form for atoms
-            expected.append(np.stack([np.diagonal(pairs[:, :, k]) for k in range(len(TIMES))], 1))
-            continue
-        rows = np.zeros((len(pairs), 4 * pairs.shape[2]))
-        columns = rows.copy()
-        for atoms in components_of(adjacency):
-            part = pairs[np.ix_(atoms, atoms)]
-            rows[atoms] = statistics_of(part)
-            columns[atoms] = statistics_of(part.swapaxes(0, 1))
-        expected.append(rows if name in SYMMETRIC else np.concatenate([rows, columns], 1))
-
-    encoded = encode(molecules_of(graphs), features_of("node", **{name: options_of(config)}))
-
-    np.testing.assert_allclose(encoded.atoms[name], np.concatenate(expected), **CLOSE)
-
-
-def assert_bonds_are_plain(name, graphs):
-    config, plain = PAIRS[name]
-    expected = []
-    for size, bonds in graphs:
-        pairs = plain(adjacency_of(size, bonds))
-        for i, j in bonds:
-            both = [pairs[i, j] + pairs[j, i], abs(pairs[i, j] - pairs[j, i])]
-            expected.append(pairs[i, j] if name in SYMMETRIC else np.concatenate(both))
-
-    encoded = encode(molecules_of(graphs), features_of("edge", **{name: options_of(config)}))
-
-    if expected:
-        np.testing.assert_allclose(encoded.bonds[name], np.array(expected), **CLOSE)
-    else:
-        assert len(encoded.bonds[name]) == 0
 
 
 @pytest.mark.parametrize("name", PAIRS)
