@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from graphium.batching.mix import Mix
 from graphium.batching.task_data import TaskData
-from graphium.config.data import Level
+from graphium.config.data import Hydrogens, Level
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.mol_block import offsets, ragged_index
 from graphium.labels.splits import PARTS
@@ -51,11 +51,11 @@ def task_rows(mix: Mix, name: str) -> TaskRows:
         case "graph":
             return _rows_of_molecules(task, texts, part)
         case "node":
-            return _rows_of_pieces(task, atom_environments(texts), part)
+            return _rows_of_pieces(task, atom_environments(texts, hydrogens=mix.hydrogens), part)
         case "edge":
-            return _rows_of_pieces(task, bond_environments(texts), part)
+            return _rows_of_pieces(task, bond_environments(texts, hydrogens=mix.hydrogens), part)
         case "nodepair":
-            return _rows_of_pairs(task, texts, part)
+            return _rows_of_pairs(task, texts, part, mix.hydrogens)
         case _:
             assert_never(task.spec.level)
 
@@ -113,7 +113,9 @@ def _rows_of_pieces(
     return TaskRows(task.spec, part[labelled], task.values[labelled], groups, features)
 
 
-def _rows_of_pairs(task: TaskData, texts: list[str], part: NDArray[np.uint8]) -> TaskRows:
+def _rows_of_pairs(
+    task: TaskData, texts: list[str], part: NDArray[np.uint8], hydrogens: Hydrogens
+) -> TaskRows:
     """Describe the labelled pairs of all held-out and of not too many training molecules."""
     kept, note = _thinned(part)
     texts = [texts[molecule] for molecule in kept]
@@ -121,13 +123,14 @@ def _rows_of_pairs(task: TaskData, texts: list[str], part: NDArray[np.uint8]) ->
     values = task.values[ragged_index(task.offset[kept], sizes)]
     part, owner = np.repeat(part[kept], sizes), np.repeat(np.arange(len(kept)), sizes)
     labelled = _labelled(values, part)
-    kinds = pair_kinds(texts)
+    kinds = pair_kinds(texts, hydrogens)
     assert len(kinds) == len(values), "labels and molecules do not agree"
     place = np.arange(len(values)) - offsets(sizes)[owner]
 
     def features(rows: NDArray[np.int64]) -> NDArray[np.generic]:
         molecules, molecule = np.unique(owner[labelled[rows]], return_inverse=True)
-        return pair_environments([texts[one] for one in molecules], molecule, place[labelled[rows]])
+        chosen = [texts[one] for one in molecules]
+        return pair_environments(chosen, molecule, place[labelled[rows]], hydrogens=hydrogens)
 
     groups = _coarser(kinds[labelled])
     return TaskRows(task.spec, part[labelled], values[labelled], groups, features, note)

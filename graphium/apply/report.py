@@ -29,7 +29,7 @@ from graphium.apply.figures.losses import loss_curves
 from graphium.apply.figures.parity import parity_plot
 from graphium.apply.finished_run import FinishedRun, Rival, TaskResult, read_run
 from graphium.apply.worst import Worst, label_points, probability_columns, worst_molecules
-from graphium.config.data import Part
+from graphium.config.data import Hydrogens, Part
 from graphium.graphs.levels import level_words
 from graphium.labels.splits import PARTS
 from graphium.molecules.draw import draw_svg
@@ -114,7 +114,7 @@ def render_report(run: FinishedRun) -> str:
     experiment = run.experiment()
     per_task = min(experiment.report.worst, MAX_DRAWINGS // len(run.results.tasks))
     sections = [
-        _task_section(run, name, task, i, per_task)
+        _task_section(run, name, task, i, per_task, experiment.hydrogens)
         for i, (name, task) in enumerate(run.results.tasks.items())
     ]
     written = datetime.fromtimestamp((run.path / "results.json").stat().st_mtime).astimezone()
@@ -159,7 +159,12 @@ def _coverage(run: FinishedRun) -> dict[str, dict[Part, tuple[int, float]]]:
 
 
 def _task_section(
-    run: FinishedRun, name: str, task: TaskResult, index: int, num_worst: int
+    run: FinishedRun,
+    name: str,
+    task: TaskResult,
+    index: int,
+    num_worst: int,
+    hydrogens: Hydrogens,
 ) -> TaskSection:
     found = run.baselines.tasks.get(name, {}) if run.baselines else {}
     tables = {part: run.predictions(part, name) for part in ("test", "val")}
@@ -176,7 +181,7 @@ def _task_section(
         else [],
         methods={rival: found[rival].method for rival in RIVALS if rival in found},
         figure=Markup("") if table is None else _figure(table, task, prefix),
-        cards=[] if table is None else _cards(worst_molecules(table, task, num_worst)),
+        cards=[] if table is None else _cards(worst_molecules(table, task, num_worst), hydrogens),
         part=part,
     )
 
@@ -208,13 +213,15 @@ def _figure(table: pd.DataFrame, task: TaskResult, prefix: str) -> Markup:
     return parity_plot(f"{prefix}-parity", columns, task.unit)
 
 
-def _cards(worst: Sequence[Worst]) -> list[Card]:
+def _cards(worst: Sequence[Worst], hydrogens: Hydrogens) -> list[Card]:
     cards = []
     for each in worst:
         svg = draw_svg(
             each.smiles,
             atoms=each.pair or ([] if each.atom is None else [each.atom]),
             bonds=[] if each.bond is None else [each.bond],
+            # A molecule as a whole is clearer without the hydrogens that only its parts need.
+            hydrogens=hydrogens if each.is_part else "implicit",
         )
         cards.append(Card(Markup(svg), each))  # noqa: S704  # the drawing escapes its title
     return cards

@@ -30,6 +30,11 @@ class Worst:
     pair: tuple[int, int] | None
     """The two atoms whose label is furthest off (nodepair level)."""
 
+    @property
+    def is_part(self) -> bool:
+        """Whether an atom, a bond or a pair of them is meant, not the whole molecule."""
+        return any(one is not None for one in (self.atom, self.bond, self.pair))
+
 
 def label_points(table: pd.DataFrame, task: TaskResult) -> list[Points]:
     """Return known labels beside predictions, column by column."""

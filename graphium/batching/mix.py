@@ -22,7 +22,7 @@ from graphium.batching.pack import PackedGraphs, pack_block
 from graphium.batching.report import MixReport
 from graphium.batching.summary import summarize
 from graphium.batching.task_data import TaskData
-from graphium.config.data import Part
+from graphium.config.data import Hydrogens, Part
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
@@ -67,6 +67,8 @@ class Mix:
     """Labels whose merged rows contradict each other, by task."""
     read_smiles: Callable[[], list[str]]
     """Reads the M SMILES; use ``smiles``."""
+    hydrogens: Hydrogens = "implicit"
+    """Which hydrogens of the SMILES are atoms of the graphs."""
 
     @property
     def specs(self) -> list[TaskSpec]:
@@ -244,4 +246,5 @@ def _assemble(
         report=report,
         contradictions={name: labels.contradictions for name, labels in joined.items()},
         read_smiles=read_smiles,
+        hydrogens=experiment.hydrogens,
     )

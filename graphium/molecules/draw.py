@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
+from graphium.config.data import Hydrogens
 from graphium.molecules.identity import accepted_mol
 
 _HEADER = re.compile(r"^.*?<svg[^>]*>\s*(?:<!--.*?-->\s*)?", re.DOTALL)
@@ -20,6 +21,7 @@ def draw_svg(
     height: int = 200,
     atoms: Sequence[int] = (),
     bonds: Sequence[int] = (),
+    hydrogens: Hydrogens = "implicit",
 ) -> str:
     """Return an ``<svg>`` element to be put into a page: no script, no reference, no background.
 
@@ -29,11 +31,12 @@ def draw_svg(
         height: Pixels.
         atoms: Atoms to highlight, in the order of the SMILES.
         bonds: Bonds to highlight.
+        hydrogens: Which hydrogens are atoms, as they are counted.
 
     Raises:
         DataError: The SMILES is not accepted by ``parse_smiles``.
     """
-    mol = Chem.Mol(accepted_mol(smiles))
+    mol = Chem.Mol(accepted_mol(smiles, hydrogens))
     canvas = rdMolDraw2D.MolDraw2DSVG(width, height)
     options = canvas.drawOptions()
     for unwanted in ("clearBackground", "includeMetadata"):

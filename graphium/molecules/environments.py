@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 
+from graphium.config.data import Hydrogens
 from graphium.config.features import AtomFeature, BondFeature
 from graphium.graphs.features import atom_features, bond_features
 from graphium.graphs.mol_block import MolBlock
@@ -44,24 +45,30 @@ class Environments:
     last and ``groups >> 32`` the last two."""
 
 
-def atom_environments(smiles: Sequence[str], bits: int = 64) -> Environments:
+def atom_environments(
+    smiles: Sequence[str], bits: int = 64, hydrogens: Hydrogens = "implicit"
+) -> Environments:
     """Return a row for each atom of the molecules, in RDKit's order.
 
     Args:
         smiles: G molecules.
         bits: Columns for the hashed environments of each radius.
+        hydrogens: Which hydrogens are atoms.
 
     Raises:
         DataError: A SMILES is not accepted by ``parse_smiles``.
     """
-    chunks = [_atom_chunk(smiles[i : i + _CHUNK], bits) for i in range(0, len(smiles), _CHUNK)]
+    starts = range(0, len(smiles), _CHUNK)
+    chunks = [_atom_chunk(smiles[i : i + _CHUNK], bits, hydrogens) for i in starts]
     return _stack([chunk for chunk, _ in chunks])
 
 
-def bond_environments(smiles: Sequence[str], bits: int = 64) -> Environments:
+def bond_environments(
+    smiles: Sequence[str], bits: int = 64, hydrogens: Hydrogens = "implicit"
+) -> Environments:
     """Return a row for each bond of the molecules, in RDKit's order; see ``atom_environments``."""
     starts = range(0, len(smiles), _CHUNK)
-    return _stack([_bond_chunk(smiles[start : start + _CHUNK], bits) for start in starts])
+    return _stack([_bond_chunk(smiles[i : i + _CHUNK], bits, hydrogens) for i in starts])
 
 
 def _stack(chunks: Sequence[Environments]) -> Environments:
@@ -73,9 +80,11 @@ def _stack(chunks: Sequence[Environments]) -> Environments:
     )
 
 
-def _atom_chunk(smiles: Sequence[str], bits: int) -> tuple[Environments, MolBlock]:
-    mols = [accepted_mol(text) for text in smiles]
-    block = featurize_chunk(smiles, ranks=False).block
+def _atom_chunk(
+    smiles: Sequence[str], bits: int, hydrogens: Hydrogens
+) -> tuple[Environments, MolBlock]:
+    mols = [accepted_mol(text, hydrogens) for text in smiles]
+    block = featurize_chunk(smiles, hydrogens, ranks=False).block
     own = atom_features(block.atom_table, _ATOM_NUMBERS)[block.atom_code]
     ends = _global_ends(block)
     near = _sum_of_neighbours(own, ends)
@@ -87,8 +96,8 @@ def _atom_chunk(smiles: Sequence[str], bits: int) -> tuple[Environments, MolBloc
     ), block
 
 
-def _bond_chunk(smiles: Sequence[str], bits: int) -> Environments:
-    atoms, block = _atom_chunk(smiles, bits)
+def _bond_chunk(smiles: Sequence[str], bits: int, hydrogens: Hydrogens) -> Environments:
+    atoms, block = _atom_chunk(smiles, bits, hydrogens)
     begin, end = (atoms.values[side] for side in _global_ends(block).T)
     own = bond_features(block.bond_table, _BOND_NUMBERS)[block.bond_code]
     num_hashed = 2 * bits

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from graphium.config.data import Hydrogens
 from graphium.graphs.levels import pair_ends
 from graphium.graphs.mol_block import offsets
 from graphium.molecules.environments import atom_environments
@@ -19,7 +20,7 @@ _APART = 2**15 - 1
 """Bonds between atoms of different fragments; also the most that are told apart."""
 
 
-def pair_kinds(smiles: Sequence[str]) -> NDArray[np.int64]:
+def pair_kinds(smiles: Sequence[str], hydrogens: Hydrogens = "implicit") -> NDArray[np.int64]:
     """Return [P] the kind of each pair of atoms: bonds between them, and their elements.
 
     Sixteen bits each: the bonds on the shortest way, the lighter and the heavier element.
@@ -29,7 +30,7 @@ def pair_kinds(smiles: Sequence[str]) -> NDArray[np.int64]:
     """
     kinds = [np.zeros(0, np.int64)]
     for text in smiles:
-        mol = accepted_mol(text)
+        mol = accepted_mol(text, hydrogens)
         number = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], np.int64)
         first, second = np.triu_indices(mol.GetNumAtoms(), 1)
         low, high = np.sort(number[np.stack([first, second])], axis=0)
@@ -38,7 +39,11 @@ def pair_kinds(smiles: Sequence[str]) -> NDArray[np.int64]:
 
 
 def pair_environments(
-    smiles: Sequence[str], molecule: NDArray[np.int64], place: NDArray[np.int64], bits: int = 64
+    smiles: Sequence[str],
+    molecule: NDArray[np.int64],
+    place: NDArray[np.int64],
+    bits: int = 64,
+    hydrogens: Hydrogens = "implicit",
 ) -> NDArray[np.float32]:
     """Return [R, D] rows of chosen pairs of atoms.
 
@@ -50,18 +55,19 @@ def pair_environments(
         molecule: [R] the molecule of each pair.
         place: [R] its place among the pairs of that molecule.
         bits: Columns for the hashed environments of each radius.
+        hydrogens: Which hydrogens are atoms.
 
     Raises:
         DataError: A SMILES is not accepted by ``parse_smiles``.
     """
-    mols = [accepted_mol(text) for text in smiles]
+    mols = [accepted_mol(text, hydrogens) for text in smiles]
     sizes = np.array([mol.GetNumAtoms() for mol in mols], np.int64)
     ends = pair_ends(place, sizes[molecule])
     bonds = np.zeros(len(place), np.int64)
     order = np.argsort(molecule, kind="stable")
     for mol, rows in zip(mols, np.split(order, _ends_of_runs(molecule, len(mols))), strict=True):
         bonds[rows] = _bonds_between(mol)[tuple(ends[rows].T)]
-    atoms = atom_environments(smiles, bits).values
+    atoms = atom_environments(smiles, bits, hydrogens).values
     first, second = (atoms[offsets(sizes)[molecule] + ends[:, side]] for side in (0, 1))
     far = np.stack([bonds, 1 / np.maximum(bonds, 1)], axis=1)
     return np.concatenate([far, first + second, np.abs(first - second)], axis=1, dtype=np.float32)

@@ -10,7 +10,7 @@ from rdkit import Chem
 
 from graphium.config.data import DatasetConfig
 from graphium.errors import DataError
-from graphium.store.prepare import prepare_dataset
+from graphium.store.prepare import prepare_dataset, store_path
 from graphium.store.read import open_store
 
 
@@ -47,6 +47,16 @@ def test_rows_are_rejected_with_the_reason_and_the_rest_is_kept(prepare):
 def test_an_order_that_is_not_clear_stops_the_preparation(prepare):
     with pytest.raises(DataError, match="atom_order: map"):
         prepare([("CO", [1, 2]), ("[CH3:2][OH:1]", [3, 4])])
+
+
+def test_other_hydrogens_or_another_order_make_another_store(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("smiles,y\nCO,1\n")
+    options = ({}, {"hydrogens": "written"}, {"hydrogens": "explicit"}, {"atom_order": "map"})
+
+    paths = [store_path(DatasetConfig(table=str(table), **one), tmp_path) for one in options]
+
+    assert len({*paths}) == len(options)
 
 
 def test_levels_are_inferred_from_lengths_as_written(prepare):

@@ -95,6 +95,16 @@ def test_what_is_written_stays_and_must_fit(trained):
         load_backbone(network, experiment)
 
 
+def test_graphs_must_have_the_hydrogens_that_the_weights_know(trained):
+    experiment = inherit(finetuned(trained[0]), origins())
+    toy = experiment.datasets["toy"].model_copy(update={"hydrogens": "explicit"})
+    experiment = experiment.model_copy(update={"datasets": {"toy": toy}})
+    network, _ = network_of(experiment, seed=2)
+
+    with pytest.raises(CheckpointError, match="hydrogens is 'implicit' there and 'explicit' here"):
+        load_backbone(network, experiment)
+
+
 @pytest.mark.filterwarnings("ignore:norm. batch")
 @pytest.mark.parametrize(
     ("model", "message"),
