@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from graphium.config.data import Hydrogens
+from graphium.config.data import ConformersConfig, Hydrogens
 from graphium.graphs.mol_block import MolBlock, RowStatus
 from graphium.molecules.compiled import load_kernels
+from graphium.molecules.conformers import coordinates
 from graphium.molecules.fast_path import ChunkReader, is_decoder_trusted
 from graphium.molecules.hashes import hash_chunk
 from graphium.molecules.identity import accepted_mol, canonical_ranks, largest_fragment
@@ -43,6 +44,7 @@ def featurize_chunk(
     *,
     ranks: bool = True,
     compiled: bool = False,
+    conformers: ConformersConfig | None = None,
 ) -> FeaturizedChunk:
     """Featurise a chunk; a row that is refused has its reason in ``status`` and nothing else.
 
@@ -55,12 +57,14 @@ def featurize_chunk(
             pays for.
         compiled: Whether to start numba, where it is installed; worth it from
             ``compiled.WORTH_ROWS`` molecules on.
+        conformers: How to embed the molecules, where their coordinates are read.
     """
     kernels = load_kernels() if compiled else None
     reader = ChunkReader(is_trusted=is_decoder_trusted(), kernels=kernels)
     status = np.full(len(smiles), RowStatus.OK, np.uint8)
     accepted: list[str] = []
     rank_arrays = [_NO_RANKS]
+    positions = [np.zeros((0, 3), np.float32)]
     # Ranks may read marks of possible stereo, which only the whole reading makes.
     is_whole = ranks or hydrogens != "implicit"
     mols = (parse_smiles(text, hydrogens) for text in smiles) if is_whole else parse_graphs(smiles)
@@ -73,6 +77,8 @@ def featurize_chunk(
         reader.add(mol, may_have_centres="@" in text)
         if ranks:
             rank_arrays.append(canonical_ranks(mol))
+        if conformers is not None:
+            positions.append(coordinates(accepted_mol(text, hydrogens), conformers))
 
     def read_again(molecule: int) -> Chem.Mol:
         return accepted_mol(accepted[molecule], hydrogens)
@@ -92,5 +98,6 @@ def featurize_chunk(
         join_hash=join_hash,
         split_hash=split_hash,
         atom_rank=np.concatenate(rank_arrays).astype(np.uint16) if ranks else None,
+        positions=None if conformers is None else np.concatenate(positions),
     )
     return FeaturizedChunk(block, status, np.flatnonzero(status == RowStatus.OK), num_by_getters)
