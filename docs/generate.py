@@ -10,7 +10,12 @@ from typer.testing import CliRunner
 from graphium.checkpoint import format as checkpoint_format
 from graphium.cli import main
 from graphium.config.schema import markdown_reference
-from graphium.graphs.features import ATOM_FEATURES, BOND_FEATURES, Feature
+from graphium.graphs.features import (
+    ATOM_FEATURES,
+    BOND_FEATURES,
+    CONFORMER_BOND_FEATURES,
+    Feature,
+)
 from graphium.graphs.mol_block import RowStatus
 from graphium.store import layout
 
@@ -20,7 +25,9 @@ def write_pages(folder: Path) -> None:
     pages = {
         "options.md": markdown_reference(),
         "cli.md": "\n".join(_commands()),
-        "features.md": _features("Atoms", ATOM_FEATURES) + _features("Bonds", BOND_FEATURES),
+        "features.md": _features("Atoms", ATOM_FEATURES)
+        + _features("Bonds", BOND_FEATURES)
+        + _conformer_features(),
         "store.md": _store(),
         "checkpoint.md": _literal(checkpoint_format),
     }
@@ -55,6 +62,11 @@ def _features(title: str, features: Mapping[str, Feature]) -> str:
         (f"`{name}`", str(f.width), f.unit, ", ".join(f.columns)) for name, f in features.items()
     ]
     return f"## {title}\n\n" + _table(("feature", "width", "unit and scale", "columns"), rows)
+
+
+def _conformer_features() -> str:
+    rows = [(f"`{name}`", "1", meaning) for name, meaning in CONFORMER_BOND_FEATURES.items()]
+    return "## Bonds in a conformer\n\n" + _table(("feature", "width", "meaning and unit"), rows)
 
 
 def _store() -> str:

@@ -82,7 +82,7 @@ class Model:
         self.network = network.to(self.device).eval()
         self.experiment = experiment
         self.specs = tuple(specs)
-        self._featurize = Featurizer(experiment.hydrogens, limits)
+        self._featurize = Featurizer(experiment.hydrogens, limits, experiment.conformers)
 
     def predict(
         self, smiles: Sequence[str | None], *, batch_size: int | None = None

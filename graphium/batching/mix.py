@@ -114,7 +114,8 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
         check_declared(name, config, store.record.plan)
         datasets.append(Dataset(name, config, store, store.source_rows()))
     keys = load_keys([dataset.store for dataset in datasets], root, experiment.keys)
-    block = merge_blocks([dataset.store.graphs() for dataset in datasets])
+    reads_3d = experiment.features.reads_conformers
+    block = merge_blocks([dataset.store.graphs(positions=reads_3d) for dataset in datasets])
     starts = offsets(np.array([dataset.store.num_molecules for dataset in datasets]))
 
     resolved = _resolve_specs(experiment, datasets, specs)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from graphium.config.features import FeaturesConfig
 from graphium.graphs.encodings.compute import Encoded, encode
+from graphium.graphs.encodings.conformer import conformer_encodings
 from graphium.graphs.encodings.stacks import split_molecules
 from graphium.graphs.features import atom_features, bond_features
 from graphium.graphs.mol_block import MolBlock
@@ -50,13 +51,17 @@ def pack_block(
         block: The molecules.
         features: The ``features`` section.
         with_encodings: Compute positional encodings; False where each batch gets its own
-            (``step_encodings.py``).
+            (``step_encodings.py``). What follows from coordinates is computed here in any case.
+
+    Raises:
+        DataError: Conformer features are asked for, and the molecules have no coordinates.
     """
     encoded = Encoded({}, {})
     if with_encodings:
         encoded = encode(
             split_molecules(block.num_atoms, block.num_bonds, block.bond_ends), features
         )
+    conformer_atoms, conformer_bonds = conformer_encodings(block, features)
     return PackedGraphs(
         atom_offset=block.atom_offsets(),
         bond_offset=block.bond_offsets(),
@@ -65,6 +70,6 @@ def pack_block(
         bond_ends=block.bond_ends,
         atom_table=atom_features(block.atom_table, features.atoms),
         bond_table=bond_features(block.bond_table, features.bonds),
-        encodings=encoded.atoms,
-        bond_encodings=encoded.bonds,
+        encodings={**encoded.atoms, **conformer_atoms},
+        bond_encodings={**encoded.bonds, **conformer_bonds},
     )

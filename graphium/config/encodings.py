@@ -64,6 +64,18 @@ class ElectrostaticConfig(EncodingConfig):
     """Potential at one atom of a charge at another, bonds being resistors."""
 
 
+class ConformerEncodingConfig(Section):
+    """How many atoms are how far away in space, whatever bonds there are (always of atoms).
+
+    Datasets must have coordinates: ``conformers: {kind: etkdg}``.
+    """
+
+    num_kernels: int = Field(default=16, ge=2, le=256)
+    """Gaussians at distances from 0 to the cutoff; each counts the atoms near its distance."""
+    cutoff: float = Field(default=8.0, gt=0, le=100, allow_inf_nan=False)
+    """Distance in angstrom from which on atoms are not seen."""
+
+
 AnyEncoding = (
     RandomWalkConfig
     | LaplacianConfig
@@ -92,6 +104,9 @@ class EncodingsConfig(Section):
     """Commute times."""
     electrostatic: ElectrostaticConfig | None = None
     """Electrostatic potentials."""
+    conformer: ConformerEncodingConfig | None = None
+    """Distances in the conformer; computed ahead in any case. A molecule without coordinates has
+    zeros."""
     compute: Literal["ahead", "step"] = "ahead"
     """``ahead``: all at once when the data are opened, and kept in memory. ``step``: of each batch,
     on the device that trains, and forgotten; for data that do not fit. The numbers are the same; on

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from graphium.config.base import Section
-from graphium.config.data import DatasetConfig, Hydrogens
+from graphium.config.data import ConformersConfig, DatasetConfig, Hydrogens
 from graphium.config.features import FeaturesConfig
 from graphium.config.keys import KeysConfig
 from graphium.config.model import ModelConfig
@@ -66,6 +66,7 @@ class Experiment(Section):
             *self._unknown_heads(),
             *self._different_hydrogens(),
             *self._unread_encodings(),
+            *self._missing_conformers(),
         ]
         if errors:
             raise GroupedFieldError(errors)
@@ -75,6 +76,30 @@ class Experiment(Section):
     def hydrogens(self) -> Hydrogens:
         """Which hydrogens are atoms of the graphs: what all datasets say."""
         return next(iter(self.datasets.values())).hydrogens
+
+    @property
+    def conformers(self) -> ConformersConfig | None:
+        """How to embed molecules, where the network reads coordinates: what all datasets say."""
+        if not self.features.reads_conformers:
+            return None
+        return next(iter(self.datasets.values())).conformers
+
+    def _missing_conformers(self) -> Iterator[FieldError]:
+        if not self.features.reads_conformers:
+            return
+        for name, dataset in self.datasets.items():
+            if dataset.conformers is None:
+                yield FieldError(
+                    ("datasets", name, "conformers"),
+                    "the features read coordinates of atoms, and this dataset has none; add "
+                    "`conformers: {kind: etkdg}`",
+                )
+            elif self.conformers is not None and dataset.conformers != self.conformers:
+                yield FieldError(
+                    ("datasets", name, "conformers"),
+                    f"differs from those of datasets.{next(iter(self.datasets))}; one network "
+                    "reads conformers of one kind, so give all datasets the same options",
+                )
 
     def _different_hydrogens(self) -> Iterator[FieldError]:
         first = next(iter(self.datasets))
@@ -121,6 +146,12 @@ class Experiment(Section):
     def _unread_encodings(self) -> Iterator[FieldError]:
         if self.model.trunk.reads_bonds:
             return
+        if "conformer-bond-length" in self.features.bonds:
+            yield FieldError(
+                ("features", "bonds"),
+                f"a trunk of kind '{self.model.trunk.kind}' does not read 'conformer-bond-length'; "
+                "leave it out, or choose a trunk that reads bonds (gine)",
+            )
         for name in self.features.encodings.at("edge"):
             yield FieldError(
                 ("features", "encodings", name, "level"),

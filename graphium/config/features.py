@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from graphium.config.base import Section
 from graphium.config.encodings import EncodingsConfig
+from graphium.errors import FieldError
 
 AtomFeature = Literal[
     # one-hot
@@ -22,6 +23,8 @@ AtomFeature = Literal[
 
 BondFeature = Literal[
     "bond-type", "stereo", "in-ring", "conjugated", "estimated-bond-length", "bond-order",
+    # of a single bond, in the conformer that the store keeps
+    "conformer-bond-length",
 ]  # fmt: skip
 """Bond features by name; units and widths in ``graphium/graphs/features.py``."""
 
@@ -38,6 +41,20 @@ class FeaturesConfig(Section):
     atoms: list[AtomFeature] = Field(default=DEFAULT_ATOM_FEATURES, min_length=1)
     """Atom features, concatenated in this order."""
     bonds: list[BondFeature] = Field(default=["bond-type", "stereo", "in-ring"], min_length=1)
-    """Bond features, concatenated in this order."""
+    """Bond features, concatenated in this order. ``conformer-bond-length`` needs datasets with
+    ``conformers``; it reads 0 where a molecule has no coordinates."""
     encodings: EncodingsConfig = EncodingsConfig()
     """Positional encodings."""
+
+    @property
+    def reads_conformers(self) -> bool:
+        """Whether anything that the network reads follows from coordinates."""
+        return self.encodings.conformer is not None or "conformer-bond-length" in self.bonds
+
+    @model_validator(mode="after")
+    def _bonds_have_a_kind(self) -> "FeaturesConfig":
+        if self.bonds == ["conformer-bond-length"]:
+            raise FieldError(
+                ("bonds",), "add a feature that tells kinds of bonds apart, such as bond-type"
+            )
+        return self

@@ -81,12 +81,13 @@ def bond_features(table: NDArray[np.int16], names: Sequence[BondFeature]) -> NDA
 
     Args:
         table: [W, len(BOND_PROPERTIES)] as in ``MolBlock.bond_table``.
-        names: Features, concatenated in this order.
+        names: Features, concatenated in this order; those of ``CONFORMER_BOND_FEATURES`` belong to
+            single bonds, and are left out.
 
     Returns:
         [W, bond_width(names)], finite everywhere.
     """
-    return _concatenate(table, BOND_PROPERTIES, [BOND_FEATURES[name] for name in names])
+    return _concatenate(table, BOND_PROPERTIES, _of_kinds(names))
 
 
 def atom_width(names: Sequence[AtomFeature]) -> int:
@@ -95,8 +96,12 @@ def atom_width(names: Sequence[AtomFeature]) -> int:
 
 
 def bond_width(names: Sequence[BondFeature]) -> int:
-    """Return the number of columns that these bond features have together."""
-    return sum(BOND_FEATURES[name].width for name in names)
+    """Return the number of columns that these features of distinct bonds have together."""
+    return sum(feature.width for feature in _of_kinds(names))
+
+
+def _of_kinds(names: Sequence[BondFeature]) -> list[Feature]:
+    return [BOND_FEATURES[name] for name in names if name not in CONFORMER_BOND_FEATURES]
 
 
 def _concatenate(
@@ -287,4 +292,9 @@ BOND_FEATURES: Mapping[BondFeature, Feature] = {
         lambda columns: _by_code(_BOND_ORDER, columns["bond_type"]),
     ),
 }
-"""Every bond feature by name."""
+"""Every feature of distinct bonds by name."""
+
+CONFORMER_BOND_FEATURES: Mapping[BondFeature, str] = {
+    "conformer-bond-length": "distance of the bond's ends in the conformer, angstrom; 0 without",
+}
+"""Features of single bonds, which ``encodings/conformer.py`` computes, with their meaning."""

@@ -16,6 +16,7 @@ from graphium.config.encodings import LaplacianConfig, RandomWalkConfig
 from graphium.config.features import FeaturesConfig
 from graphium.config.model import EncoderConfig, GcnConfig, GineConfig, ModelConfig
 from graphium.config.tasks import TaskSpec
+from graphium.graphs.encodings.conformer import DISTANCES
 from graphium.graphs.encodings.widths import atom_columns, bond_encoding_widths
 from graphium.graphs.features import atom_width, bond_width
 from graphium.nn.encoders.atoms import AtomEncoder
@@ -107,6 +108,9 @@ def build_encoders(model: ModelConfig, features: FeaturesConfig) -> Encoders:
                 positional[name] = LaplacianEncoder(*widths)
             case _:
                 positional[name] = AtomValuesEncoder(name, atom_columns(encoding), *widths)
+    if (conformer := features.encodings.conformer) is not None:
+        widths = config.width, config.positional_width
+        positional[DISTANCES] = AtomValuesEncoder(DISTANCES, conformer.num_kernels, *widths)
     atoms = AtomEncoder(
         atom_width(features.atoms),
         positional,

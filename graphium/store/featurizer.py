@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from graphium.config.data import Hydrogens
+from graphium.config.data import ConformersConfig, Hydrogens
 from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
 from graphium.store.chunk_bytes import unpack_chunk
 from graphium.store.limits import Limits
@@ -28,11 +28,19 @@ class Featurizer:
     Args:
         hydrogens: Which hydrogens are atoms.
         limits: What a row may cost before it is refused; by default that of ``Limits``.
+        conformers: How to embed the molecules, where their coordinates are read. Then all of them
+            are read by the worker.
     """
 
-    def __init__(self, hydrogens: Hydrogens = "implicit", limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        hydrogens: Hydrogens = "implicit",
+        limits: Limits | None = None,
+        conformers: ConformersConfig | None = None,
+    ) -> None:
         self._hydrogens = hydrogens
         self._limits = limits
+        self._conformers = conformers
         self._pool: WorkerPool | None = None
 
     def __call__(self, lists: Sequence[Sequence[str | None]]) -> Iterator[FeaturizedChunk]:
@@ -44,7 +52,7 @@ class Featurizer:
             StoreError: If no worker can be started.
         """
         texts = [[text if isinstance(text, str) else None for text in one] for one in lists]
-        if _is_little(texts):
+        if self._conformers is None and _is_little(texts):
             for some in texts:
                 yield featurize_chunk(some, self._hydrogens, ranks=False)
             return
@@ -67,7 +75,8 @@ class Featurizer:
         # As bytes: a text may hold what no UTF-8 can, and is then refused like any other.
         cells = [None if text is None else text.encode("utf-8", "surrogatepass") for text in smiles]
         rows = pa.table({"smiles": pa.array(cells, pa.binary())})
-        header = {"kind": "featurize", "hydrogens": self._hydrogens}
+        how = None if self._conformers is None else self._conformers.model_dump(mode="json")
+        header = {"kind": "featurize", "hydrogens": self._hydrogens, "conformers": how}
         return Job(header, rows, f"the features of {len(smiles)} rows")
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from graphium.graphs import elements
 from graphium.graphs.features import (
     ATOM_FEATURES,
     BOND_FEATURES,
+    CONFORMER_BOND_FEATURES,
     atom_features,
     atom_width,
     bond_features,
@@ -53,7 +54,8 @@ def column(name, **properties):
 
 def test_every_name_of_the_config_is_a_feature_and_the_other_way_round():
     assert set(ATOM_FEATURES) == set(ATOM_NAMES)
-    assert set(BOND_FEATURES) == set(BOND_NAMES)
+    assert {*BOND_FEATURES, *CONFORMER_BOND_FEATURES} == set(BOND_NAMES)
+    assert not set(BOND_FEATURES) & set(CONFORMER_BOND_FEATURES)
 
 
 def test_the_default_features_have_the_widths_of_the_paper():

@@ -11,8 +11,8 @@ from typing import get_args
 
 import numpy as np
 
-from graphium.config.features import AtomFeature, BondFeature
-from graphium.graphs.features import atom_features, bond_features
+from graphium.config.features import AtomFeature
+from graphium.graphs.features import BOND_FEATURES, atom_features, bond_features
 from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES, FEATURIZER_VERSION
 from graphium.molecules.featurize import featurize_chunk
 
@@ -46,7 +46,7 @@ def describe():
         },
         "bond_features": {
             name: _digest(bond_features(block.bond_table, [name])[block.bond_code])
-            for name in get_args(BondFeature)
+            for name in BOND_FEATURES
         },
     } | {
         smiles: {

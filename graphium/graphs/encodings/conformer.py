@@ -3,9 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.config.features import FeaturesConfig
 from graphium.errors import DataError
 from graphium.graphs.encodings.stacks import split_molecules
 from graphium.graphs.mol_block import MolBlock
+
+BOND_LENGTH = "conformer_bond_length"
+"""Name of the feature ``conformer-bond-length`` among a batch's ``bond_encodings``."""
+DISTANCES = "conformer"
+"""Name of the encoding among a batch's ``encodings``."""
 
 
 def distance_kernels(block: MolBlock, num_kernels: int, cutoff: float) -> NDArray[np.float32]:
@@ -34,7 +40,7 @@ def distance_kernels(block: MolBlock, num_kernels: int, cutoff: float) -> NDArra
     molecules = split_molecules(block.num_atoms, block.num_bonds, block.bond_ends)
     for members in molecules.members():
         at = positions[members.atoms]  # [c, n, 3]
-        between = np.linalg.norm(at[:, :, None] - at[:, None], axis=3)  # [c, n, n]
+        between = np.sqrt(np.square(at[:, :, None] - at[:, None]).sum(axis=3))  # [c, n, n]
         seen = np.where(between < cutoff, (1 + np.cos(np.pi * between / cutoff)) / 2, 0)
         place = np.arange(seen.shape[1])
         seen[:, place, place] = 0
@@ -56,7 +62,25 @@ def bond_lengths(block: MolBlock) -> NDArray[np.float32]:
     positions = _coordinates(block)
     first = np.repeat(block.atom_offsets()[:-1], block.num_bonds)
     begin, end = (positions[first + block.bond_ends[:, side]] for side in (0, 1))
-    return np.nan_to_num(np.linalg.norm(begin - end, axis=1)).astype(np.float32)[:, None]
+    lengths = np.sqrt(np.square(begin - end).sum(axis=1, keepdims=True))
+    return np.asarray(np.nan_to_num(lengths), np.float32)
+
+
+def conformer_encodings(
+    block: MolBlock, features: FeaturesConfig
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """Return what atoms [N, K] and bonds [B, K] read of the conformers, by name; often nothing.
+
+    Raises:
+        DataError: Something is read, and the molecules have no coordinates.
+    """
+    of_atoms, of_bonds = {}, {}
+    how = features.encodings.conformer
+    if how is not None:
+        of_atoms[DISTANCES] = distance_kernels(block, how.num_kernels, how.cutoff)
+    if "conformer-bond-length" in features.bonds:
+        of_bonds[BOND_LENGTH] = bond_lengths(block)
+    return of_atoms, of_bonds
 
 
 def _coordinates(block: MolBlock) -> NDArray[np.float32]:

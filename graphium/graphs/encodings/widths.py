@@ -15,6 +15,7 @@ from graphium.config.encodings import (
     TransitionConfig,
 )
 from graphium.config.features import FeaturesConfig
+from graphium.graphs.encodings.conformer import BOND_LENGTH
 from graphium.graphs.encodings.transfer import NUM_STATISTICS
 
 
@@ -50,7 +51,10 @@ def atom_columns(config: AnyEncoding) -> int:
 
 def bond_encoding_widths(features: FeaturesConfig) -> Mapping[str, int]:
     """Return the columns K of each of a batch's ``bond_encodings``, in the order they are read."""
-    return {name: bond_columns(config) for name, config in features.encodings.at("edge").items()}
+    widths = {name: bond_columns(config) for name, config in features.encodings.at("edge").items()}
+    if "conformer-bond-length" in features.bonds:
+        widths[BOND_LENGTH] = 1
+    return widths
 
 
 def bond_columns(config: AnyEncoding) -> int:
