@@ -25,6 +25,7 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
+from graphium.config.data import ConformersConfig
 from graphium.errors import DataError, GraphiumError
 from graphium.graphs.mol_block import RowStatus
 from graphium.labels.columns import read_smiles
@@ -167,7 +168,13 @@ def _write_segment(task: _Task) -> bool:
 
 
 def _featurize(task: _Task) -> FeaturizedChunk:
-    chunk = featurize_chunk(_watched(task), task.job["hydrogens"], ranks=False)
+    how = task.job.get("conformers")
+    chunk = featurize_chunk(
+        _watched(task),
+        task.job["hydrogens"],
+        ranks=False,
+        conformers=None if how is None else ConformersConfig.model_validate(how),
+    )
     status = chunk.status.copy()
     for row, refusal in task.refused.items():
         status[row] = refusal.status
