@@ -146,13 +146,6 @@ def _warn(name: str, store: "Store") -> None:
         typer.echo(f"{name}: {left_out}; they are listed in {store.path / REJECTS}", err=True)
     for column, count in record.plan.infinite.items():
         typer.echo(f"{name}: {count} infinite values of '{column}' count as missing", err=True)
-    for column, coverage in record.coverage.items():
-        if coverage.left_out:
-            typer.echo(
-                f"{name}: {coverage.left_out:,} labels of '{column}' left out, of hydrogens that "
-                f"are no atoms of the graph (hydrogens: {record.plan.hydrogens})",
-                err=True,
-            )
 
 
 def _describe_source(store: "Store") -> str:
