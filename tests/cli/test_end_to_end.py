@@ -106,6 +106,25 @@ def test_the_demo_is_fine_tuned_on_an_assay_it_has_not_seen(
     assert model["test"]["mae"] < rivals["mean"]["test"]["mae"]
 
 
+def test_a_list_of_smiles_pre_trains_a_model_that_is_fine_tuned_on_measurements(
+    cache: Path, tmp_path: Path
+):
+    first, second = tmp_path / "pretrained", tmp_path / "finetuned"
+    call(
+        "graphium-train", "expts/pretrain/descriptors.yaml", "trainer.max_epochs=2",
+        "report.baselines=false", "--run-dir", first, cache=cache,
+    )  # fmt: skip
+    call(
+        "graphium-train", "expts/finetune/pretrained.yaml", f"finetune.checkpoint={first}",
+        "trainer.max_epochs=2", "report.trees=20", "--run-dir", second, cache=cache,
+    )  # fmt: skip
+    computed = results(first)
+    assert len(computed["descriptors"]["coverage"]["train"]) > 200
+    assert computed["descriptors"]["test"]["mae_scaled"] < 0.48  # the mean predictor: 0.50
+    model, rivals = results(second)["solubility"], baselines(second)["solubility"]
+    assert model["test"]["mae"] < 0.8 * rivals["mean"]["test"]["mae"]
+
+
 @needs_data
 def test_toymix_learns_all_three_datasets_in_two_epochs(cache: Path, tmp_path: Path):
     run = tmp_path / "toymix"
