@@ -63,3 +63,9 @@ class GroupedFieldError(ValueError):
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(error.message for error in errors))
         self.errors = tuple(errors)
+
+
+def quoted(text: str, length: int = 80) -> str:
+    """Return a user's text for a message: in quotes, shortened, and without control characters."""
+    shown = text if len(text) <= length else f"{text[:length]}..."
+    return f"'{''.join(one if one.isprintable() else repr(one)[1:-1] for one in shown)}'"

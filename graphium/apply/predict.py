@@ -18,6 +18,7 @@ from graphium.apply.outputs import (
 )
 from graphium.apply.tables import open_input
 from graphium.config.tasks import TaskSpec
+from graphium.errors import quoted
 
 ROWS_OF_PAIRS = 256
 """Rows written at once where a task answers for all pairs of atoms of a molecule."""
@@ -41,7 +42,7 @@ class Outcome:
                 self.failed += 1
                 self.reasons[error.split(":")[0]] += 1
                 if len(self.first) < 3:
-                    self.first.append(f"row {self.rows}, '{text or ''}' ({error})")
+                    self.first.append(f"row {self.rows}, {quoted(text or '')} ({error})")
             self.rows += 1
 
     def message(self, output: Path) -> str:

@@ -16,7 +16,7 @@ from rdkit import Chem, rdBase
 
 from graphium.config.data import Hydrogens
 from graphium.config.keys import JoinKind, SplitKind
-from graphium.errors import DataError
+from graphium.errors import DataError, quoted
 from graphium.graphs.mol_block import RowStatus
 from graphium.molecules.coarse_forms import canonical_tautomer, inchi, inchikey14
 from graphium.molecules.parse import parse_smiles
@@ -135,8 +135,8 @@ def accepted_mol(smiles: str, hydrogens: Hydrogens = "implicit") -> Chem.Mol:
     mol = parse_smiles(smiles, hydrogens)
     if isinstance(mol, RowStatus):
         raise DataError(
-            f"no molecule can be made of '{smiles}' ({mol.name.lower()}); a store or a prediction "
-            "lists such rows as rejects, so leave them out here"
+            f"no molecule can be made of {quoted(smiles)} ({mol.name.lower()}); a store or a "
+            "prediction lists such rows as rejects, so leave them out here"
         )
     return mol
 

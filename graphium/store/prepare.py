@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from graphium.config.data import DatasetConfig
 from graphium.config.experiment import Experiment
-from graphium.errors import DataError, StoreError
+from graphium.errors import DataError, StoreError, quoted
 from graphium.labels.table import Table
 from graphium.store.files import canonical_json, create_once, write_atomic
 from graphium.store.keys import build_keys_with, keys_path
@@ -256,7 +256,9 @@ def _finish(name: str, plan: Plan, store: Path, writer: str) -> None:
         )
     rejects = read_rejects(store, records)
     if rejects:
-        first = "; ".join(f"row {one.row} '{one.smiles}': {one.reason}" for one in rejects[:3])
+        first = "; ".join(
+            f"row {one.row} {quoted(one.smiles)}: {one.reason}" for one in rejects[:3]
+        )
         where = store / REJECTS
         left_out = f"{len(rejects)} of {rows} rows are no molecules and were left out"
         _LOG.warning("Dataset '%s': %s (%s); see %s", name, left_out, first, where)

@@ -259,3 +259,13 @@ def test_embeddings_come_as_columns_or_as_arrays(model: Model, table: Path) -> N
     assert archive["smiles"].tolist() == ["CCO", "not a smiles", "c1ccccc1", "", "CC"]
     assert [bool(error) for error in archive["error"]] == [False, True, False, True, False]
     assert text["id"].tolist() == ["007", "1e3", "003", "004", "005"]
+
+
+def test_a_hostile_row_is_quoted_in_one_short_line(model: Model, tmp_path: Path) -> None:
+    rows = ["\x1b[2Jboo\n", "C" * 100_000]
+    pd.DataFrame({"smiles": ["CCO", *rows]}).to_parquet(tmp_path / "a.parquet")
+
+    outcome = predict_file(model, tmp_path / "a.parquet", tmp_path / "out.parquet")
+
+    assert outcome.first[0].startswith(r"row 1, '\x1b[2Jboo\n' (not_ascii: ")
+    assert outcome.first[1].startswith(f"row 2, '{'C' * 80}...' (too_big: ")
