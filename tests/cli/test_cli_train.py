@@ -208,6 +208,21 @@ def test_an_existing_run_is_never_written_into(folder: Path, capsys: pytest.Capt
     assert (folder / "mine" / "results.json").read_text() == "precious"
 
 
+def test_other_features_and_encodings_need_no_new_preparation(folder: Path):
+    assert run() == 0
+    stores = folder / "cache"
+    before = {path: path.stat().st_mtime_ns for path in stores.rglob("*")}
+    overrides = (
+        "features.atoms=[atomic-number, hybridization, mass, ring-sizes, chirality-float]",
+        "features.bonds=[bond-order, estimated-bond-length]",
+        "features.encodings.random_walk.steps=5",
+        "features.encodings.laplacian.normalization=symmetric",
+        "features.encodings.shortest_path={}",
+    )
+    assert run("--no-prepare", *overrides) == 0
+    assert {path: path.stat().st_mtime_ns for path in stores.rglob("*")} == before
+
+
 def test_no_prepare_names_the_command(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert run("--no-prepare") == 3
     assert "graphium data prepare" in capsys.readouterr().err
