@@ -64,7 +64,7 @@ def ours_with_encodings(smiles: Sequence[str]) -> object:
     """Also compute random walks of 16 steps and 8 Laplacian eigenpairs."""
     block = featurize_chunk(smiles, ranks=False, compiled=True).block
     molecules = split_molecules(block.num_atoms, block.num_bonds, block.bond_ends)
-    return encode(molecules, FeaturesConfig())
+    return encode(molecules, FeaturesConfig())  # the defaults are these two
 
 
 def getters(smiles: Sequence[str]) -> object:

@@ -21,13 +21,15 @@ class Kernels:
     decode: Callable[[Buffer], Decoded]
     number_rows: Callable[[NDArray[np.uint64]], tuple[NDArray[np.int64], NDArray[np.int64]]]
     refine: Callable[..., NDArray[Any]]
+    components: Callable[[int, NDArray[np.int64]], tuple[int, NDArray[Any]]]
+    sum_by: Callable[[NDArray[np.uint64], NDArray[Any], int], NDArray[np.uint64]]
 
 
 @cache
 def load_kernels() -> Kernels | None:
     """Return the kernels, or None where numba is not installed."""
     try:
-        from graphium.molecules.kernels import decode, number_rows, refine
+        from graphium.molecules.kernels import components, decode, number_rows, refine, sum_by
     except (ImportError, RuntimeError):  # the latter where numba finds no folder for its code
         return None
-    return Kernels(decode, number_rows, refine)
+    return Kernels(decode, number_rows, refine, components, sum_by)

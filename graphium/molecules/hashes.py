@@ -27,7 +27,7 @@ ROUNDS = 8
 Lanes = NDArray[np.uint64]
 """[2, ...] the two halves of 128-bit values."""
 
-_MULTIPLIERS = np.array(
+MULTIPLIERS = np.array(
     [
         [0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53],  # murmur3
         [0xBF58476D1CE4E5B9, 0x94D049BB133111EB],  # splitmix64
@@ -73,18 +73,17 @@ def hash_chunk(
     """
     graph = _heavy_graph(properties)
     num_molecules = len(properties.num_atoms)
-    num_fragments, fragment = _components(len(graph.molecule), graph.ends)
+    components, refine, sum_by = _components, _refine, _sum_by
+    if kernels is not None:
+        components, refine, sum_by = kernels.components, kernels.refine, kernels.sum_by
+    num_fragments, fragment = components(len(graph.molecule), graph.ends)
     owner = np.zeros(num_fragments, np.int64)
     owner[fragment] = graph.molecule
     heavy = np.bincount(fragment, weights=graph.is_heavy, minlength=num_fragments)
 
-    colors = (
-        _refine(graph)
-        if kernels is None
-        else kernels.refine(graph.color, graph.ends, graph.bond_color, _MULTIPLIERS, ROUNDS)
-    )
-    color = _mix(_sum_by(_mix(colors + _SALT), fragment, num_fragments))
-    join = _mix(_sum_by(_mix(color ^ _SALT), owner, num_molecules))
+    refined = refine(graph.color, graph.ends, graph.bond_color)
+    color = _mix(sum_by(_mix(refined + _SALT), fragment, num_fragments))
+    join = _mix(sum_by(_mix(color ^ _SALT), owner, num_molecules))
 
     largest, is_tied = _largest(owner, heavy, color, num_molecules)
     for molecule in np.flatnonzero(is_tied):
@@ -99,6 +98,16 @@ def _heavy_graph(properties: ChunkProperties) -> _HeavyGraph:
     molecule = np.repeat(np.arange(len(num_atoms)), num_atoms)
     ends = properties.bond_ends + np.repeat(atom_start, properties.num_bonds)[:, None]
     number = _column(properties.atom_table, "atomic_number")[properties.atom_code]
+    color, bond_color = _atom_colors(properties.atom_table), _bond_colors(properties.bond_table)
+    if not (number == 1).any():
+        return _HeavyGraph(
+            molecule=molecule,
+            position=np.arange(len(number)) - atom_start[molecule],
+            is_heavy=number > 1,
+            color=color[:, properties.atom_code],
+            ends=ends,
+            bond_color=bond_color[:, properties.bond_code],
+        )
 
     is_terminal_hydrogen = (number == 1) & (np.bincount(ends.ravel(), minlength=len(number)) == 1)
     beside_heavy = is_terminal_hydrogen[ends] & (number[ends[:, ::-1]] != 1)  # [B, 2]
@@ -107,7 +116,6 @@ def _heavy_graph(properties: ChunkProperties) -> _HeavyGraph:
     bond_kept = kept[ends].all(axis=1)
     new_position = np.cumsum(kept) - 1
 
-    color, bond_color = _atom_colors(properties.atom_table), _bond_colors(properties.bond_table)
     return _HeavyGraph(
         molecule=molecule[kept],
         position=(np.arange(len(number)) - atom_start[molecule])[kept],
@@ -135,14 +143,13 @@ def _column(table: NDArray[np.int16], name: str) -> NDArray[np.int64]:
     return table[:, ATOM_PROPERTIES.index(name)].astype(np.int64)
 
 
-def _refine(graph: _HeavyGraph) -> Lanes:
+def _refine(color: Lanes, ends: NDArray[np.int64], bond_color: Lanes) -> Lanes:
     """Return [2, A] colours after ``ROUNDS`` rounds of looking at the neighbours."""
-    source = np.concatenate([graph.ends[:, 0], graph.ends[:, 1]])
-    target = np.concatenate([graph.ends[:, 1], graph.ends[:, 0]])
+    source = np.concatenate([ends[:, 0], ends[:, 1]])
+    target = np.concatenate([ends[:, 1], ends[:, 0]])
     order = np.argsort(target, kind="stable")
     source, target = source[order], target[order]
-    bond = np.concatenate([graph.bond_color, graph.bond_color], axis=1)[:, order]
-    color = graph.color
+    bond = np.concatenate([bond_color, bond_color], axis=1)[:, order]
     for _ in range(ROUNDS):
         messages = _mix(color[:, source] + bond)
         color = _mix(color * np.uint64(3) + _sum_sorted(messages, target, color.shape[1]))
@@ -186,7 +193,7 @@ def _sum_sorted(values: Lanes, group: NDArray[np.integer], num_groups: int) -> L
 def _mix(values: Lanes) -> Lanes:
     """Return each lane's values scattered over 64 bits by its own multipliers."""
     values = values ^ (values >> _SHIFT)
-    values = values * _MULTIPLIERS[:, 0]
+    values = values * MULTIPLIERS[:, 0]
     values = values ^ (values >> _SHIFT)
-    values = values * _MULTIPLIERS[:, 1]
+    values = values * MULTIPLIERS[:, 1]
     return values ^ (values >> _SHIFT)

@@ -25,6 +25,7 @@ from graphium.molecules.decode import (
     Buffer,
     Decoded,
 )
+from graphium.molecules.hashes import MULTIPLIERS, ROUNDS
 
 _HEADER = np.frombuffer(HEADER, np.uint8)
 _TRAILER = np.frombuffer(TRAILER, np.uint8)
@@ -321,16 +322,14 @@ def refine(
     color: NDArray[np.uint64],
     ends: NDArray[np.int64],
     bond_color: NDArray[np.uint64],
-    multipliers: NDArray[np.uint64],
-    rounds: int,
 ) -> NDArray[np.uint64]:
-    """Do what ``hashes._refine`` does: [2, A] colours after some rounds."""
+    """Do what ``hashes._refine`` does."""
     out = color.copy()
     total = np.empty(color.shape[1], np.uint64)
     for lane in range(len(color)):
-        first, second = multipliers[lane, 0, 0], multipliers[lane, 1, 0]
+        first, second = MULTIPLIERS[lane, 0, 0], MULTIPLIERS[lane, 1, 0]
         own = out[lane]
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             total[:] = 0
             for b in range(len(ends)):
                 i, j = ends[b, 0], ends[b, 1]
@@ -348,3 +347,42 @@ def _mix(value: np.uint64, first: np.uint64, second: np.uint64) -> np.uint64:
     value = (value ^ (value >> half)) * first
     value = (value ^ (value >> half)) * second
     return value ^ (value >> half)
+
+
+@njit(cache=True, nogil=True)
+def components(size: int, ends: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
+    """Do what ``hashes._components`` does; numbers follow the first atoms."""
+    root = np.arange(size)
+    for b in range(len(ends)):
+        one, other = _root_of(root, ends[b, 0]), _root_of(root, ends[b, 1])
+        root[max(one, other)] = min(one, other)
+    number = np.empty(size, np.int64)
+    count = 0
+    for a in range(size):
+        top = _root_of(root, a)
+        if top == a:
+            number[a] = count
+            count += 1
+        else:
+            number[a] = number[top]  # the lowest atom of a component is its root
+    return count, number
+
+
+@njit(cache=True, nogil=True)
+def _root_of(root: NDArray[np.int64], at: int) -> int:
+    while root[at] != at:
+        root[at] = root[root[at]]
+        at = root[at]
+    return at
+
+
+@njit(cache=True, nogil=True)
+def sum_by(
+    values: NDArray[np.uint64], group: NDArray[np.int64], num_groups: int
+) -> NDArray[np.uint64]:
+    """Do what ``hashes._sum_by`` does."""
+    out = np.zeros((len(values), num_groups), np.uint64)
+    for lane in range(len(values)):
+        for k in range(len(group)):
+            out[lane, group[k]] += values[lane, k]
+    return out
