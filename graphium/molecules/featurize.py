@@ -61,27 +61,27 @@ def featurize_chunk(
     """
     kernels = load_kernels() if compiled else None
     reader = ChunkReader(is_trusted=is_decoder_trusted(), kernels=kernels)
-    status = np.full(len(smiles), RowStatus.OK, np.uint8)
-    accepted: list[str] = []
+    smiles = list(smiles)
+    states = [RowStatus.OK] * len(smiles)
     rank_arrays = [_NO_RANKS]
     positions = [np.zeros((0, 3), np.float32)]
-    # Ranks may read marks of possible stereo, which only the whole reading makes.
-    is_whole = ranks or hydrogens != "implicit"
+    # Ranks and coordinates may read marks of possible stereo, which only the whole reading makes.
+    is_whole = ranks or hydrogens != "implicit" or conformers is not None
     mols = (parse_smiles(text, hydrogens) for text in smiles) if is_whole else parse_graphs(smiles)
-    for row, (text, mol) in enumerate(zip(smiles, mols, strict=True)):
+    for row, mol in enumerate(mols):
         if isinstance(mol, RowStatus):
-            status[row] = mol
+            states[row] = mol
             continue
-        assert text is not None, "a missing text is no molecule"
-        accepted.append(text)
-        reader.add(mol, may_have_centres="@" in text)
+        reader.add(mol, may_have_centres="@" in str(smiles[row]))
         if ranks:
             rank_arrays.append(canonical_ranks(mol))
         if conformers is not None:
-            positions.append(coordinates(accepted_mol(text, hydrogens), conformers))
+            positions.append(coordinates(mol, conformers))
+    status = np.array(states, np.uint8)
+    rows = np.flatnonzero(status == RowStatus.OK)
 
     def read_again(molecule: int) -> Chem.Mol:
-        return accepted_mol(accepted[molecule], hydrogens)
+        return accepted_mol(str(smiles[rows[molecule]]), hydrogens)
 
     properties, num_by_getters = reader.properties(read_again)
     join_hash, split_hash = hash_chunk(
@@ -100,4 +100,4 @@ def featurize_chunk(
         atom_rank=np.concatenate(rank_arrays).astype(np.uint16) if ranks else None,
         positions=None if conformers is None else np.concatenate(positions),
     )
-    return FeaturizedChunk(block, status, np.flatnonzero(status == RowStatus.OK), num_by_getters)
+    return FeaturizedChunk(block, status, rows, num_by_getters)

@@ -10,6 +10,7 @@ every mixing constant.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,9 @@ def hash_chunk(
     """
     graph = _heavy_graph(properties)
     num_molecules = len(properties.num_atoms)
-    components, refine, sum_by = _components, _refine, _sum_by
+    components: Callable[[int, NDArray[np.int64]], tuple[int, NDArray[Any]]] = _components
+    refine: Callable[[Lanes, NDArray[np.int64], Lanes], Lanes] = _refine
+    sum_by: Callable[[Lanes, NDArray[Any], int], Lanes] = _sum_by
     if kernels is not None:
         components, refine, sum_by = kernels.components, kernels.refine, kernels.sum_by
     num_fragments, fragment = components(len(graph.molecule), graph.ends)
