@@ -21,6 +21,7 @@ from graphium.store.prepare import prepare_dataset
 from graphium.store.read import open_store
 from graphium.store.records import Plan, SegmentRecord, StoredColumn
 from graphium.store.segment import SegmentJob, write_segment
+from graphium.store.watch import BEAT, Watch
 
 
 def unpacked(block: MolBlock):
@@ -222,7 +223,9 @@ def written(path, rows, segment_rows):
     for number in range(plan.num_segments):
         part = rows[number * segment_rows : (number + 1) * segment_rows]
         columns = pa.Table.from_pylist(part, schema=SCHEMA)
-        write_segment(SegmentJob(path, plan, number, "writer"), columns, lambda _: None)
+        watch = Watch(bytearray(BEAT.size), memory=16, faults={})
+        job = SegmentJob(path, plan, number, "writer")
+        write_segment(job, columns, {}, watch, lambda _: None)
     records = [
         SegmentRecord.model_validate_json(file.read_bytes())
         for file in sorted((path / COMMITS).iterdir())
