@@ -176,3 +176,16 @@ def test_reading_an_experiment_imports_nothing_heavy(module: str):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == []
+
+
+def test_every_test_that_a_page_names_exists():
+    named = {
+        match
+        for page in PAGES
+        for match in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text())
+    }
+    assert len(named) > 15
+    for file, test in named:
+        path = ROOT / file
+        assert path.is_file(), file
+        assert f"def {test}(" in path.read_text(), f"{file} has no {test}"
