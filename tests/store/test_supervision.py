@@ -124,6 +124,26 @@ def test_a_row_that_hangs_in_a_computed_label_is_refused_too(monkeypatch, tmp_pa
     assert store.num_molecules == 2
 
 
+def test_a_row_that_hangs_where_many_are_done_at_once_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import graphium.molecules.featurize as featurize\n"
+        "whole = featurize.hash_chunk\n"
+        "def hash_chunk(properties, *rest):\n"
+        "    while 7 in properties.num_atoms: pass\n"
+        "    return whole(properties, *rest)\n"
+        "featurize.hash_chunk = hash_chunk\n"
+    )
+    config = write(tmp_path / "a.csv", [*GOOD, "C" * 7, *GOOD, "N" * 7, *GOOD])
+
+    limits = Limits(row_timeout=0.5)
+    store = open_store(prepare_dataset("a", config, tmp_path, workers=1, limits=limits))
+
+    assert [one.smiles for one in store.rejects()] == ["C" * 7, "N" * 7]
+    assert {one.reason for one in store.rejects()} == {"timeout: not done after 0.5 s"}
+    assert store.num_molecules == 3 * len(GOOD)
+
+
 def test_every_kind_of_job_goes_on_without_a_bad_row(faults):
     with WorkerPool(1, QUICK) as pool:
         sizes = next(pool.run([job(["CCO", CRASH, "C"])], nothing))
