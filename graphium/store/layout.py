@@ -21,7 +21,7 @@ S source rows, G molecules, N atoms, B bonds, P pairs of atoms of one segment; L
 from dataclasses import dataclass
 
 FORMAT = "graphium-store"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Written to every manifest; a reader refuses versions it does not know."""
 
 MANIFEST = "MANIFEST.json"
