@@ -61,10 +61,11 @@ def featurize_chunk(
     """
     kernels = load_kernels() if compiled else None
     reader = ChunkReader(is_trusted=is_decoder_trusted(), kernels=kernels)
-    smiles = list(smiles)
-    states = [RowStatus.OK] * len(smiles)
+    texts = list(smiles)
+    states = [RowStatus.OK] * len(texts)
     rank_arrays = [_NO_RANKS]
     positions = [np.zeros((0, 3), np.float32)]
+    # The rows are gone through once more while they are parsed: who watches them sees which one.
     # Ranks and coordinates may read marks of possible stereo, which only the whole reading makes.
     is_whole = ranks or hydrogens != "implicit" or conformers is not None
     mols = (parse_smiles(text, hydrogens) for text in smiles) if is_whole else parse_graphs(smiles)
@@ -72,7 +73,7 @@ def featurize_chunk(
         if isinstance(mol, RowStatus):
             states[row] = mol
             continue
-        reader.add(mol, may_have_centres="@" in str(smiles[row]))
+        reader.add(mol, may_have_centres="@" in str(texts[row]))
         if ranks:
             rank_arrays.append(canonical_ranks(mol))
         if conformers is not None:
@@ -81,7 +82,7 @@ def featurize_chunk(
     rows = np.flatnonzero(status == RowStatus.OK)
 
     def read_again(molecule: int) -> Chem.Mol:
-        return accepted_mol(str(smiles[rows[molecule]]), hydrogens)
+        return accepted_mol(str(texts[rows[molecule]]), hydrogens)
 
     properties, num_by_getters = reader.properties(read_again)
     join_hash, split_hash = hash_chunk(

@@ -81,7 +81,7 @@ def parse_graphs(smiles: Sequence[str | None]) -> Iterator[Chem.Mol | RowStatus]
     texts = [_check_text(text) for text in smiles]
     plain = [isinstance(text, str) and _is_plain(text) for text in texts]
     with rdBase.BlockLogs():
-        for text, is_plain in zip(texts, plain, strict=True):
+        for text, is_plain, _ in zip(texts, plain, smiles, strict=True):  # a watch sees the row
             if isinstance(text, RowStatus):
                 yield text
             else:

@@ -3,6 +3,8 @@ import mmap
 import numpy as np
 import pytest
 
+from graphium.molecules import parse
+from graphium.molecules.featurize import featurize_chunk
 from graphium.store.watch import BEAT, IDLE, SOME, Watch
 
 TEXTS = ["C", "CC", None, "CCC"]
@@ -48,6 +50,21 @@ def test_a_pass_inside_a_row_belongs_to_that_row(watch, beat):
         list(rows)
         assert seen(beat) == row
     assert seen(beat) == SOME
+
+
+@pytest.mark.parametrize("ranks", [False, True])
+def test_while_a_molecule_is_parsed_its_row_is_named(watch, beat, monkeypatch, ranks):
+    seen = []
+    for name in ("_read_plain", "_read_any"):
+        read = getattr(parse, name)
+
+        def spy(text, *options, read=read):
+            seen.append((BEAT.unpack_from(beat)[0], text))
+            return read(text, *options)
+
+        monkeypatch.setattr(parse, name, spy)
+    featurize_chunk(watch.over(["C", "[NH4+]", "CC", "[Fe]"], [7, 8, 9, 11]), ranks=ranks)
+    assert seen == [(7, "C"), (8, "[NH4+]"), (9, "CC"), (11, "[Fe]")]
 
 
 def test_two_passes_side_by_side_end_with_no_row(watch, beat):
