@@ -51,14 +51,16 @@ def _huge() -> dict[str, str | bytes | None]:
 
 
 def _dense() -> dict[str, str | bytes | None]:
+    metal = "[U]"  # with any number of bonds: no check of valences ends the work early
+    cubes = {f"a hypercube of {1 << d} atoms": _hypercube(d) for d in (7, 8, 9)}
+    complete = {f"a complete graph of {n} atoms": _complete(n) for n in (20, 60, 99)}
     return {
-        **{f"a hypercube of {1 << d} atoms": graph_smiles(_hypercube(d)) for d in (7, 8, 9)},
-        **{f"a complete graph of {n} atoms": graph_smiles(_complete(n)) for n in (20, 60, 99)},
+        **{name: graph_smiles(edges, metal) for name, edges in (cubes | complete).items()},
         "a grid of 40 x 40 atoms": graph_smiles(_grid(40, 40)),
         "a torus of 20 x 20 atoms": graph_smiles(_torus(20, 20)),
-        "a random graph of degree 6": graph_smiles(_random_regular(400, 6)),
+        "a random graph of degree 6": graph_smiles(_random_regular(400, 6), metal),
         "a random graph of degree 4": graph_smiles(_random_regular(300, 4)),
-        "a complete graph of uranium": graph_smiles(_complete(40), "[U]"),
+        "a complete graph of 40 carbons": graph_smiles(_complete(40)),
     }
 
 

@@ -144,6 +144,24 @@ def test_each_of_many_rows_that_hang_costs_one_deadline(monkeypatch, tmp_path, s
     assert len(started) == len(bad) + 1  # each but the last was ended once
 
 
+def test_rdkit_itself_is_ended_where_no_cap_keeps_it_from_hanging(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import graphium.molecules.parse as parse\n"
+        "parse.MAX_RINGS = parse.MAX_HEAVY_ATOMS = parse.MAX_ATOMS = parse.MAX_LENGTH = 10**9\n"
+    )
+    rows = hostile_rows()
+    bad = [rows["a complete graph of 60 atoms"], rows["a hypercube of 512 atoms"]]
+    limits = Limits(row_timeout=1.0)
+    config = write(tmp_path / "a.parquet", [b"CCO", bad[0].encode(), b"CC", bad[1].encode()])
+
+    store = open_store(prepare_dataset("a", config, tmp_path, workers=1, limits=limits))
+
+    assert store.source_rows().tolist() == [0, 2]
+    assert [one.smiles for one in store.rejects()] == bad
+    assert {one.reason for one in store.rejects()} == {"timeout: not done after 1 s"}
+
+
 def test_a_graph_becomes_a_smiles_with_its_atoms_and_bonds():
     cube = [(a, a ^ (1 << k)) for a in range(8) for k in range(3) if a < a ^ (1 << k)]
     (chunk,) = Featurizer()([[graph_smiles(cube)]])
