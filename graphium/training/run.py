@@ -235,6 +235,8 @@ def _quiet_lightning() -> None:
     warnings.filterwarnings("ignore", r".*sync_dist=True.*")  # every rank has the same value
     warnings.filterwarnings("ignore", r".*LeafSpec.*is deprecated")  # torch to Lightning
     warnings.filterwarnings("ignore", r".*does not have many workers.*")  # collate is a few slices
+    # On purpose: so batches of any loader get their encodings, whoever made the loader.
+    warnings.filterwarnings("ignore", r".*overridden `transfer_batch_to_device` in `LightningMod.*")
 
 
 def _trackers(experiment: Experiment, run_dir: Path, step: int) -> list[Tracker]:
