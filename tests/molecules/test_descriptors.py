@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from rdkit import Chem
@@ -6,6 +8,7 @@ from graphium.errors import DataError
 from graphium.molecules import environments
 from graphium.molecules.environments import atom_environments, bond_environments
 from graphium.molecules.fingerprints import morgan
+from graphium.molecules.pair_environments import pair_environments, pair_kinds
 
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "C", "[Na+].[Cl-]", "C[C@H](N)C#N"]
 
@@ -30,6 +33,45 @@ def test_there_is_one_row_for_each_atom_and_bond():
     assert len(bonds.values) == len(bonds.groups) == sum(mol.GetNumBonds() for mol in mols)
     assert np.isfinite(atoms.values).all()
     assert np.isfinite(bonds.values).all()
+
+
+def test_hydrogens_that_are_atoms_have_rows_too():
+    mols = [Chem.AddHs(Chem.MolFromSmiles(smiles)) for smiles in SMILES]
+
+    assert len(atom_environments(SMILES, hydrogens="explicit").groups) == sum(
+        m.GetNumAtoms() for m in mols
+    )
+    assert len(bond_environments(SMILES, hydrogens="explicit").groups) == sum(
+        m.GetNumBonds() for m in mols
+    )
+    kinds = pair_kinds(SMILES, "explicit")
+    assert len(kinds) == sum(math.comb(m.GetNumAtoms(), 2) for m in mols)
+    last = pair_environments(SMILES, np.array([0]), np.array([0]), hydrogens="explicit")
+    assert last.shape == pair_environments(SMILES, np.array([0]), np.array([0])).shape
+
+
+def test_pairs_that_are_alike_have_equal_rows_and_others_have_not():
+    first, second = np.triu_indices(4, 1)  # of C-C-C-C
+    smiles, molecule = ["N", "CCCC", "CO"], np.array([1] * 6)
+
+    rows = pair_environments(smiles, molecule, np.arange(6))
+
+    for one, other in (((0, 1), (2, 3)), ((0, 2), (1, 3))):
+        places = [int(np.flatnonzero((first == a) & (second == b))[0]) for a, b in (one, other)]
+        np.testing.assert_array_equal(*rows[places])
+    assert len(np.unique(rows, axis=0)) == 4
+    assert rows[:, 0].tolist() == [1, 2, 3, 1, 2, 1]
+
+
+def test_pairs_of_several_molecules_are_described_in_any_order():
+    smiles = ["CCO", "C1CC1N", "[Na+].[Cl-]"]
+    molecule, place = np.array([2, 0, 1, 0, 1]), np.array([0, 2, 5, 0, 1])
+
+    together = pair_environments(smiles, molecule, place)
+
+    for row, (one, number) in zip(together, zip(molecule, place, strict=True), strict=True):
+        alone = pair_environments([smiles[one]], np.array([0]), np.array([number]))
+        np.testing.assert_array_equal(alone[0], row)
 
 
 def test_rows_do_not_depend_on_the_chunks(monkeypatch):

@@ -30,6 +30,10 @@ def test_highlights_are_drawn():
     assert "#FF7F7F" in draw_svg("CCO", bonds=[0])
 
 
+def test_atoms_are_counted_as_the_graph_has_them():
+    assert "#FF7F7F" in draw_svg("O", atoms=[2], hydrogens="explicit")
+
+
 def test_what_is_no_molecule_is_an_error():
     with pytest.raises(DataError, match="nonsense"):
         draw_svg("nonsense")
