@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from graphium.config.data import MISSING_CELLS
 from graphium.errors import DataError
+from graphium.labels.storage import LabelStorage, NumberRange
 from graphium.labels.table import Table
 
 ColumnKind = Literal["number", "text", "list", "skipped"]
@@ -45,6 +46,8 @@ class ColumnScan:
     """Numbers that are infinite (or do not fit float32); they count as missing."""
     note: str
     """Why the column is text or skipped: its first cell that is no number, or the reason."""
+    storage: LabelStorage = "float"
+    """Of a number column: how its values in all rows can be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class _Column:
     infinite: int = 0
     note: str = ""
     distinct: set[str] = field(default_factory=set)
+    range: NumberRange = field(default_factory=NumberRange)
 
     def add(self, column: pa.Array, first_row: int) -> None:
         if not (_is_numeric(column.type) or _is_text(column.type) or _is_list(column.type)):
@@ -164,6 +168,7 @@ class _Column:
         numbers = read_numbers(column)
         if numbers is not None:
             self.infinite += int(np.isinf(numbers).sum())
+            self.range.add(numbers)
             # Rows before the first list may all be missing, but a number rules out lists.
             self.can_be_list = self.can_be_list and bool(np.isnan(numbers).all())
             return
@@ -173,7 +178,7 @@ class _Column:
 
     def result(self) -> ColumnScan:
         if self.can_be_number:
-            return ColumnScan(self.name, "number", self.infinite, "")
+            return ColumnScan(self.name, "number", self.infinite, "", self.range.storage)
         if self.can_be_list:
             return ColumnScan(self.name, "list", self.infinite, "")
         if not self.distinct:

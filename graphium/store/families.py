@@ -1,6 +1,6 @@
 """Computed labels of molecules on disk: numbers as they are, bits eight to a byte."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,3 +31,11 @@ def family_values(
     bit = np.array(positions, np.int64)
     found = array[:, bit // 8] >> (bit % 8).astype(np.uint8) & 1
     return np.asarray(found, np.float32)
+
+
+def family_blocks(
+    array: NDArray[Any], family: Family, positions: Sequence[int], block_rows: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the same, ``block_rows`` molecules after another."""
+    for first in range(0, len(array), block_rows):
+        yield family_values(array[first : first + block_rows], family, positions)

@@ -15,7 +15,8 @@ crc32c. Integers take the narrowest of u8, u16, u32 that holds them, chosen per 
 are flat arrays; their pieces follow from ``n_atoms`` and ``n_bonds``. Source rows need no array: a
 segment covers consecutive rows, and ``status`` is 0 for those that became its molecules, in order.
 
-S source rows, G molecules, N atoms, B bonds, P pairs of atoms of one segment; L columns of a level.
+S source rows, G molecules, N atoms, B bonds, P pairs of atoms of one segment; L columns of a level
+(of molecules: of one kind of value), K known labels of them.
 """
 
 from dataclasses import dataclass
@@ -35,11 +36,13 @@ TEMPORARY = ".tmp-"
 
 MAX_SEGMENT_ROWS = 100_000
 """Source rows of a segment, at most."""
+MAX_SEGMENT_CELLS = 1 << 24
+"""Source rows times kept columns of a segment, at most: what a process holds while it works."""
 MIN_SEGMENT_ROWS = 1_000
 """Smaller tables are not divided."""
 SEGMENTS_OF_SMALL_TABLES = 8
 """A table of less than eight full segments is divided into up to eight, so that several workers
-share it; the division depends on the number of rows alone, never on the number of workers."""
+share it; the division depends on rows and columns alone, never on the number of workers."""
 
 CHUNK_ROWS = 1 << 16
 """Rows of an inner chunk of a one-dimensional array."""
@@ -77,7 +80,12 @@ ARRAYS = {
     "positions": ArrayInfo("N, 3", "float32", "angstrom; NaN for all atoms of a molecule without"),
     "smiles_length": ArrayInfo("G", "uint", "bytes of each SMILES"),
     "smiles": ArrayInfo("sum", "uint8", "the SMILES in UTF-8, one after another"),
-    "graph_labels": ArrayInfo("G, L", "float32", "labels of molecules; NaN is missing"),
+    "graph_bit_known": ArrayInfo("G, L / 8", "uint8", "which labels of binary columns are known"),
+    "graph_bit_labels": ArrayInfo("K / 8", "uint8", "those labels, 0 or 1, eight to a byte"),
+    "graph_code_known": ArrayInfo("G, L / 8", "uint8", "which of columns of small numbers are"),
+    "graph_code_labels": ArrayInfo("K", "uint8", "those labels plus 1: whole numbers from -1"),
+    "graph_float_known": ArrayInfo("G, L / 8", "uint8", "which labels of other columns are known"),
+    "graph_float_labels": ArrayInfo("K", "float32", "those labels, molecule after molecule"),
     "node_rows": ArrayInfo("R", "uint", "molecules with a label of an atom, increasing"),
     "node_labels": ArrayInfo("N of those, L", "float32", "labels of their atoms; NaN is missing"),
     "edge_rows": ArrayInfo("R", "uint", "molecules with a label of a bond, increasing"),
@@ -93,8 +101,8 @@ ARRAYS = {
     "maccs_keys": ArrayInfo("G, 21", "uint8", "computed MACCS keys 1 to 166, stored likewise"),
     "text_code": ArrayInfo("G, T", "uint", "1 + position among the strings of the column; 0 none"),
 }
-"""The arrays of a segment. ``*_labels`` and ``text_code`` exist where the table has such columns;
-their attributes name the ``columns``, their ``units`` and the ``strings`` of text columns.
-``atom_rank`` exists where some column describes atoms, bonds or pairs. ``positions`` and arrays of
-computed labels exist where they are asked for; ``names`` of the latter are those of their columns
-after the dot (of bits, the first and the last)."""
+"""The arrays of a segment. Bits fill bytes from the lowest place. ``*_labels`` and ``text_code``
+exist where the table has such columns; their attributes name the ``columns``, their ``units`` and
+the ``strings`` of text columns. ``atom_rank`` exists where some column describes atoms, bonds or
+pairs. ``positions`` and arrays of computed labels exist where they are asked for; ``names`` of the
+latter are those of their columns after the dot (of bits, the first and the last)."""

@@ -21,7 +21,12 @@ from graphium.graphs.levels import LIST_LEVELS, level_words
 from graphium.labels.columns import ROWS_COUNT, ColumnScan, read_lists, scan_table
 from graphium.labels.list_cells import fitting_levels
 from graphium.labels.table import Table, find_smiles_column, require_columns
-from graphium.store.layout import MAX_SEGMENT_ROWS, MIN_SEGMENT_ROWS, SEGMENTS_OF_SMALL_TABLES
+from graphium.store.layout import (
+    MAX_SEGMENT_CELLS,
+    MAX_SEGMENT_ROWS,
+    MIN_SEGMENT_ROWS,
+    SEGMENTS_OF_SMALL_TABLES,
+)
 from graphium.store.pool import Job, WorkerPool
 from graphium.store.records import Family, Plan, StoredColumn
 from graphium.store.source import Source, content_versions
@@ -52,7 +57,7 @@ def make_plan(
         source_sha256=source.sha256,
         smiles=smiles,
         rows=scan.rows,
-        segment_rows=segment_rows or choose_segment_rows(scan.rows),
+        segment_rows=segment_rows or choose_segment_rows(scan.rows, len(columns)),
         columns=(*columns, *computed),
         skipped=skipped,
         infinite={
@@ -70,11 +75,10 @@ def make_plan(
     )
 
 
-def choose_segment_rows(rows: int) -> int:
-    """Return the rows of one segment: a function of the table's length alone."""
-    segments = max(
-        -(-rows // MAX_SEGMENT_ROWS), min(SEGMENTS_OF_SMALL_TABLES, -(-rows // MIN_SEGMENT_ROWS))
-    )
+def choose_segment_rows(rows: int, columns: int = 0) -> int:
+    """Return the rows of one segment: a function of the table's length and width alone."""
+    most = min(MAX_SEGMENT_ROWS, max(MIN_SEGMENT_ROWS, MAX_SEGMENT_CELLS // max(columns, 1)))
+    segments = max(-(-rows // most), min(SEGMENTS_OF_SMALL_TABLES, -(-rows // MIN_SEGMENT_ROWS)))
     return -(-rows // segments)
 
 
@@ -109,7 +113,9 @@ def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
 def _stored_column(column: ColumnScan, levels: dict[str, Level]) -> StoredColumn:
     assert column.kind != "skipped", "left out before"
     level = levels.get(column.name, "graph")
-    return StoredColumn(name=column.name, level=level, kind=column.kind, note=column.note)
+    return StoredColumn(
+        name=column.name, level=level, kind=column.kind, storage=column.storage, note=column.note
+    )
 
 
 def _computed(

@@ -4,9 +4,8 @@ Everything is checked against the manifest: what it does not name is not read, a
 absent, short or has a wrong checksum stops the reading.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +21,10 @@ from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
 from graphium.labels.header import shorten
 from graphium.store.arrays import array_sha256, read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
-from graphium.store.families import family_values
+from graphium.store.families import family_blocks
 from graphium.store.manifest import check_file, read_manifest
-from graphium.store.records import Family, Manifest, SegmentRecord
+from graphium.store.packed_labels import BLOCK_CELLS, STORAGES, PackedLabels, array_names
+from graphium.store.records import Manifest, SegmentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,9 @@ class Store:
             DataError: If a column does not exist, holds text, or is of another level.
         """
         level = self._common_level(columns)
-        read = self._read_graph_labels if level == "graph" else self._read_list_labels(level)
+        if level == "graph":
+            return self._read_graph_labels(columns)
+        read = self._read_list_labels(level)
         rows, values, first = [], [], 0
         for record in self._manifest.segments:
             labelled, numbers = read(record, columns)
@@ -264,23 +266,45 @@ class Store:
                 )
         return found[0].level
 
-    def _read_graph_labels(
-        self, record: SegmentRecord, columns: Sequence[str]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        values = np.empty((record.molecules, len(columns)), np.float32)
-        plan = self._manifest.plan
-        names = [one.name for one in plan.of_level("graph")]
-        _fill(values, columns, names, lambda at: self._read(record, "graph_labels")[:, at])
-        for family in plan.families:
-            read = partial(self._read_family, record, family)
-            _fill(values, columns, family.columns, read)
-        rows = np.flatnonzero(~np.isnan(values).all(axis=1))
-        return rows, values[rows]
+    def _read_graph_labels(self, columns: Sequence[str]) -> LabelTable:
+        # Memory of which nothing is written costs nothing, so this is as large as it can get.
+        rows = np.empty(self.num_molecules, np.int64)
+        values = np.empty((self.num_molecules, len(columns)), np.float32)
+        first = count = 0
+        for record in self._manifest.segments:
+            for block in self._graph_label_blocks(record, columns):
+                labelled = np.flatnonzero(~np.isnan(block).all(axis=1))
+                end = count + len(labelled)
+                rows[count:end] = labelled + first
+                values[count:end] = block[labelled]
+                first, count = first + len(block), end
+        return LabelTable("graph", rows[:count], values[:count])
 
-    def _read_family(
-        self, record: SegmentRecord, family: Family, positions: Sequence[int]
-    ) -> NDArray[np.float32]:
-        return family_values(self._read(record, family.kind), family, positions)
+    def _graph_label_blocks(
+        self, record: SegmentRecord, columns: Sequence[str]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield [some molecules, L] labels of a segment, a part of its molecules after another."""
+        plan = self._manifest.plan
+        groups = {storage: plan.stored_as(storage) for storage in STORAGES}
+        widest = max(len(columns), *(len(group) for group in groups.values()))
+        block_rows = max(1, BLOCK_CELLS // widest)
+        parts = []
+        for storage, group in groups.items():
+            wanted, at = _places(columns, [one.name for one in group])
+            if wanted:
+                known, values = (self._read(record, name) for name in array_names(storage))
+                packed = PackedLabels(storage, len(group), known, values)
+                parts.append((wanted, packed.unpack(block_rows, at)))
+        for family in plan.families:
+            wanted, at = _places(columns, family.columns)
+            if wanted:
+                array = self._read(record, family.kind)
+                parts.append((wanted, family_blocks(array, family, at, block_rows)))
+        for first in range(0, record.molecules, block_rows):
+            block = np.empty((min(block_rows, record.molecules - first), len(columns)), np.float32)
+            for wanted, blocks in parts:
+                block[:, wanted] = next(blocks)
+            yield block
 
     def _read_list_labels(
         self, level: Level
@@ -303,17 +327,11 @@ class Store:
         return read
 
 
-def _fill(
-    out: NDArray[np.float32],
-    columns: Sequence[str],
-    names: Sequence[str],
-    read: Callable[[Sequence[int]], NDArray[Any]],
-) -> None:
-    """Fill those of the wanted columns that one array holds."""
+def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the positions of the wanted columns that one array holds, and their places there."""
     place = {name: position for position, name in enumerate(names)}
     wanted = [position for position, column in enumerate(columns) if column in place]
-    if wanted:
-        out[:, wanted] = read([place[columns[position]] for position in wanted])
+    return wanted, [place[columns[position]] for position in wanted]
 
 
 def _read_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:

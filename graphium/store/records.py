@@ -14,6 +14,7 @@ from graphium.config.data import (
     Hydrogens,
     Level,
 )
+from graphium.labels.storage import LabelStorage
 from graphium.store.files import json_sha256
 from graphium.store.layout import FORMAT_VERSION
 
@@ -27,6 +28,8 @@ class StoredColumn(Section):
     """What one value describes."""
     kind: Literal["number", "list", "text", "computed"]
     """How the table holds it; ``computed`` is made by RDKit."""
+    storage: LabelStorage = "float"
+    """How the numbers of a column of molecules are kept: by what the whole table holds."""
     unit: str | None = None
     """Unit, where it is known."""
     note: str = ""
@@ -105,8 +108,12 @@ class Plan(Section):
         return bool(self.computed) or self.conformers is not None
 
     def of_level(self, level: Level) -> list[StoredColumn]:
-        """Return the number columns of one level, in the order of their array's columns."""
+        """Return the number columns of one level, in the order of the table."""
         return [column for column in self.columns if column.level == level and not column.is_text]
+
+    def stored_as(self, storage: LabelStorage) -> list[StoredColumn]:
+        """Return the number columns of molecules that are kept in one way, in their order there."""
+        return [column for column in self.of_level("graph") if column.storage == storage]
 
     @property
     def has_ranks(self) -> bool:

@@ -14,6 +14,7 @@ from graphium.graphs.levels import LIST_LEVELS, level_sizes
 from graphium.graphs.mol_block import MolBlock
 from graphium.labels.columns import read_numbers, read_text
 from graphium.store.arrays import narrow
+from graphium.store.packed_labels import STORAGES, array_names, pack_labels
 from graphium.store.records import Coverage, Plan, StoredColumn
 from graphium.store.segment_computed import ComputedArrays
 from graphium.store.segment_lists import Cells, Lists
@@ -57,9 +58,18 @@ def label_arrays(
 def _add_graph_labels(
     out: LabelArrays, plan: Plan, rows: pa.Table, accepted: NDArray[np.int64]
 ) -> None:
-    columns = plan.of_level("graph")
-    if not columns:
-        return
+    for storage in STORAGES:
+        columns = plan.stored_as(storage)
+        if columns:
+            packed = pack_labels(storage, _read_columns(out, columns, rows, accepted))
+            known, labels = array_names(storage)
+            out.arrays[known], out.arrays[labels] = packed.known, packed.values
+            out.attributes[labels] = _attributes(columns)
+
+
+def _read_columns(
+    out: LabelArrays, columns: Sequence[StoredColumn], rows: pa.Table, accepted: NDArray[np.int64]
+) -> NDArray[np.float32]:
     values = np.empty((len(accepted), len(columns)), np.float32)
     for position, column in enumerate(columns):
         numbers = read_numbers(rows.column(column.name).combine_chunks())
@@ -68,8 +78,7 @@ def _add_graph_labels(
         values[:, position] = _finite(numbers[accepted])
         known = int((~np.isnan(values[:, position])).sum())
         out.coverage[column.name] = Coverage(molecules=known, labels=known)
-    out.arrays["graph_labels"] = values
-    out.attributes["graph_labels"] = _attributes(columns)
+    return values
 
 
 def _add_list_labels(

@@ -141,6 +141,14 @@ def test_tables_are_cut_into_few_even_segments(rows, segment_rows):
     assert choose_segment_rows(rows) == segment_rows
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "segment_rows"),
+    [(800_000, 100, 100_000), (300_000, 1_328, 12_500), (50_000, 10**6, 1_000)],
+)
+def test_wide_tables_are_cut_into_more_segments(rows, columns, segment_rows):
+    assert choose_segment_rows(rows, columns) == segment_rows
+
+
 def test_bad_rows_are_counted_and_listed_and_the_rest_goes_on(store_dir):
     store = open_store(store_dir)
 
