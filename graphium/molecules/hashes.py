@@ -5,7 +5,8 @@ charges, aromaticity and bond orders; they do not read stereo, isotopes, atom ma
 (whether a hydrogen is an atom of the graph depends on isotope labels and notation). So they are
 coarser than the keys of ``identity.py``: equal keys have equal hashes, and what else shares a hash
 (stereoisomers, some tautomers, radicals) is told apart by the keys. The two 64-bit lanes differ in
-every mixing constant.
+every mixing constant. Both hashes of a molecule of one fragment are equal, so that a store keeps
+one.
 """
 
 from collections.abc import Callable, Sequence
@@ -92,7 +93,10 @@ def hash_chunk(
     for molecule in np.flatnonzero(is_tied):
         members = np.isin(graph.position, atoms_of_largest(int(molecule)))
         largest[molecule] = fragment[members & (graph.molecule == molecule)][0]
-    return np.ascontiguousarray(join.T), np.ascontiguousarray(color[:, largest].T)
+    split = color[:, largest]
+    has_several = np.bincount(owner, minlength=num_molecules) > 1
+    join = np.where(has_several, join, split)
+    return np.ascontiguousarray(join.T), np.ascontiguousarray(split.T)
 
 
 def _heavy_graph(properties: ChunkProperties) -> _HeavyGraph:

@@ -199,7 +199,7 @@ def _group_rows(
     split_hash: NDArray[np.uint64],
     keys: KeysConfig,
 ) -> dict[str, NDArray[Any]]:
-    """Return molecule, split_group and group_hash of T rows with [T, 2] hashes.
+    """Return molecule, split_group and group_hash of T rows with [T, 1 or more] hashes.
 
     Every kind of key is equal where the key ``stereo`` is. So rows are joined by that one first,
     and only the first row of each is looked at for others: what is joined can never be parted.

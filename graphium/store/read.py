@@ -6,6 +6,7 @@ absent, short or has a wrong checksum stops the reading.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from graphium.labels.header import shorten
 from graphium.store.arrays import array_sha256, read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
 from graphium.store.families import family_blocks
+from graphium.store.hash_arrays import unpack_hashes
 from graphium.store.manifest import check_file, read_manifest
 from graphium.store.packed_labels import BLOCK_CELLS, STORAGES, PackedLabels, array_names
 from graphium.store.records import Manifest, SegmentRecord
@@ -218,6 +220,7 @@ class Store:
         return _read_array(self.path, record, name)
 
     def _read_block(self, record: SegmentRecord, *, positions: bool) -> MolBlock:
+        join_hash, split_hash = unpack_hashes(partial(self._read, record))
         return MolBlock(
             num_atoms=self._read(record, "n_atoms").astype(np.int32),
             num_bonds=self._read(record, "n_bonds").astype(np.int32),
@@ -226,8 +229,8 @@ class Store:
             bond_code=self._read(record, "bond_code").astype(np.uint16),
             atom_table=self._read(record, "atom_table"),
             bond_table=self._read(record, "bond_table"),
-            join_hash=self._read(record, "join_hash"),
-            split_hash=self._read(record, "split_hash"),
+            join_hash=join_hash,
+            split_hash=split_hash,
             atom_rank=(
                 self._read(record, "atom_rank").astype(np.uint16)
                 if self._manifest.plan.has_ranks

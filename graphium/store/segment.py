@@ -19,6 +19,7 @@ from graphium.molecules.featurize import featurize_chunk
 from graphium.store.arrays import array_sha256, narrow, pack_strings, write_arrays
 from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.files import canonical_json, create_once, sync_tree
+from graphium.store.hash_arrays import pack_hashes
 from graphium.store.layout import COMMITS, SEGMENTS
 from graphium.store.limits import Refusals
 from graphium.store.records import ArrayRecord, Coverage, FileRecord, Plan, SegmentRecord
@@ -235,8 +236,7 @@ def _graph_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
         "bond_code": narrow(block.bond_code),
         "atom_table": block.atom_table,
         "bond_table": block.bond_table,
-        "join_hash": block.join_hash,
-        "split_hash": block.split_hash,
+        **pack_hashes(block.join_hash, block.split_hash),
         "smiles_length": lengths,
         "smiles": content,
     }

@@ -33,8 +33,8 @@ def unpacked(block: MolBlock):
             block.bond_table[block.bond_code[bonds[k] : bonds[k + 1]]].tolist(),
             block.bond_ends[bonds[k] : bonds[k + 1]].tolist(),
             block.atom_rank[atoms[k] : atoms[k + 1]].tolist(),
-            block.join_hash[k].tolist(),
-            block.split_hash[k].tolist(),
+            int(block.join_hash[k, 0]),  # of which a store keeps the first half
+            int(block.split_hash[k, 0]),
         )
         for k in range(block.num_molecules)
     ]

@@ -74,13 +74,13 @@ def test_a_flipped_byte_is_named_and_stops_the_reading(copy):
 
 
 def test_swapped_shards_are_found_though_their_checksums_fit(copy):
-    first, second = sorted(copy.glob("segments/0000[12]-*/join_hash/c.0.0"))
+    first, second = sorted(copy.glob("segments/0000[12]-*/n_atoms/c.0"))
     content = first.read_bytes(), second.read_bytes()
     first.write_bytes(content[1])
     second.write_bytes(content[0])
 
     assert len(verify_store(copy)) == 2
-    with pytest.raises(StoreError, match="join_hash is damaged: it holds other values"):
+    with pytest.raises(StoreError, match="n_atoms is damaged: it holds other values"):
         open_store(copy).graphs()
 
 
