@@ -5,8 +5,12 @@ with versions of RDKit for which every property of every atom and bond of some h
 molecules has been found equal to the getters (``TESTED_RDKIT``); it reads fifty molecules by both
 ways at first use and keeps to the getters if one number differs; and a molecule that holds anything
 it does not know (atom maps, dummies, queries, more than 255 atoms) takes the getters by itself.
+
+Compiled code is trusted no sooner than the rest: numba keeps it on disk and makes it anew when its
+own file has changed, but not when a constant that it reads from another module has.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
@@ -18,9 +22,12 @@ from rdkit import Chem, rdBase
 from graphium.graphs.mol_block import offsets, ragged_index
 from graphium.graphs.properties import ATOM_PROPERTIES
 from graphium.molecules import decode, getters
-from graphium.molecules.compiled import Kernels
+from graphium.molecules.compiled import Kernels, load_kernels
 from graphium.molecules.getters import CIP_CODES, ChunkProperties, MoleculeRows, RowArrays
+from graphium.molecules.hashes import hash_chunk
 from graphium.molecules.vocabulary import encode_rows
+
+_LOG = logging.getLogger(__name__)
 
 TESTED_RDKIT = (
     "2025.03.6", "2025.09.6", "2026.03.6", "2026.09.1",
@@ -56,10 +63,33 @@ def is_decoder_trusted() -> bool:
     return rdBase.rdkitVersion in TESTED_RDKIT and agrees_with_getters(SELF_TEST)
 
 
-def agrees_with_getters(smiles: Sequence[str]) -> bool:
+@cache
+def trusted_kernels() -> Kernels | None:
+    """Return the compiled code where numba is installed and it passes the self-test."""
+    kernels = load_kernels()
+    if kernels is None or _agrees_with_numpy(kernels):
+        return kernels
+    _LOG.warning(
+        "the compiled code of graphium.molecules.kernels gives other results than the code it "
+        "stands for, and is not used; it may be out of date: remove what numba keeps of it "
+        "(kernels.*.nbi and .nbc, in __pycache__ beside it or in $NUMBA_CACHE_DIR)"
+    )
+    return None
+
+
+def _agrees_with_numpy(kernels: Kernels) -> bool:
+    """Return whether compiled and plain code make the same of the molecules of the self-test."""
+    mols = [Chem.MolFromSmiles(text) for text in SELF_TEST]
+    properties = getters.properties_of_chunk(mols)
+    plain, fast = (hash_chunk(properties, lambda _: (0,), one) for one in (None, kernels))
+    is_equal = all(np.array_equal(one, other) for one, other in zip(plain, fast, strict=True))
+    return is_equal and (not is_decoder_trusted() or agrees_with_getters(SELF_TEST, kernels))
+
+
+def agrees_with_getters(smiles: Sequence[str], kernels: Kernels | None = None) -> bool:
     """Return whether the decoder reads all these molecules, each as the getters do."""
     mols = [Chem.MolFromSmiles(text) for text in smiles]
-    reader = ChunkReader(is_trusted=True)
+    reader = ChunkReader(is_trusted=True, kernels=kernels)
     for mol in mols:
         reader.add(mol)
     read, num_by_getters = reader.properties(lambda molecule: mols[molecule])

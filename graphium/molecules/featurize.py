@@ -13,9 +13,8 @@ from rdkit import Chem
 
 from graphium.config.data import ConformersConfig, Hydrogens
 from graphium.graphs.mol_block import MolBlock, RowStatus
-from graphium.molecules.compiled import load_kernels
 from graphium.molecules.conformers import coordinates
-from graphium.molecules.fast_path import ChunkReader, is_decoder_trusted
+from graphium.molecules.fast_path import ChunkReader, is_decoder_trusted, trusted_kernels
 from graphium.molecules.hashes import hash_chunk
 from graphium.molecules.identity import accepted_mol, canonical_ranks, largest_fragment
 from graphium.molecules.parse import parse_graphs, parse_smiles
@@ -59,7 +58,7 @@ def featurize_chunk(
             ``compiled.WORTH_ROWS`` molecules on.
         conformers: How to embed the molecules, where their coordinates are read.
     """
-    kernels = load_kernels() if compiled else None
+    kernels = trusted_kernels() if compiled else None
     reader = ChunkReader(is_trusted=is_decoder_trusted(), kernels=kernels)
     texts = list(smiles)
     states = [RowStatus.OK] * len(texts)

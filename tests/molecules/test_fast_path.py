@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from graphium.graphs.mol_block import MolBlock, RowStatus
-from graphium.molecules import compiled, decode, fast_path, getters
+from graphium.molecules import compiled, decode, fast_path, getters, hashes
 from graphium.molecules.compiled import load_kernels
 from graphium.molecules.fast_path import SELF_TEST, ChunkReader, equal_properties
 from graphium.molecules.featurize import featurize_chunk
@@ -34,6 +34,11 @@ def read(mols, *, is_trusted=True, kernels=None):
 
 def parse(smiles):
     return [mol for mol in parse_graphs(list(smiles)) if not isinstance(mol, RowStatus)]
+
+
+def forget_kernels():
+    compiled.load_kernels.cache_clear()
+    fast_path.trusted_kernels.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +106,44 @@ def test_the_self_test_notices_a_field_that_is_read_wrongly(monkeypatch, column)
 def test_without_numba_everything_is_the_same(monkeypatch, real):
     expected = featurize_chunk(real[:500], compiled=True).block
     monkeypatch.setitem(sys.modules, "graphium.molecules.kernels", None)
-    compiled.load_kernels.cache_clear()
+    forget_kernels()
     try:
         assert load_kernels() is None
         assert_equal_blocks(featurize_chunk(real[:500], compiled=True).block, expected)
     finally:
-        compiled.load_kernels.cache_clear()
+        forget_kernels()
+
+
+def test_compiled_code_that_has_not_followed_a_change_is_not_used(monkeypatch, caplog):
+    if load_kernels() is None:
+        pytest.skip("numba is not installed")
+    featurize_chunk(SELF_TEST, compiled=True)  # numba has made its code of the old constant
+    monkeypatch.setattr(hashes, "ROUNDS", 2)
+    fast_path.trusted_kernels.cache_clear()
+    try:
+        assert_equal_blocks(
+            featurize_chunk(SELF_TEST, compiled=True).block, featurize_chunk(SELF_TEST).block
+        )
+    finally:
+        fast_path.trusted_kernels.cache_clear()
+    assert "out of date" in caplog.text
+
+
+def test_a_compiled_decoder_that_reads_wrongly_is_not_used(monkeypatch):
+    found = load_kernels()
+    if found is None:
+        pytest.skip("numba is not installed")
+
+    def read_wrongly(buffer):
+        decoded = found.decode(buffer)
+        return replace(decoded, bonds=decoded.bonds[:, [0, 2, 1, 3, 4, 5]])
+
+    monkeypatch.setattr(fast_path, "load_kernels", lambda: replace(found, decode=read_wrongly))
+    fast_path.trusted_kernels.cache_clear()
+    try:
+        assert fast_path.trusted_kernels() is None
+    finally:
+        fast_path.trusted_kernels.cache_clear()
 
 
 @given(data=st.data())
