@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from graphium.errors import UsageError
 from graphium.graphs.mol_block import RowStatus
 
 CHUNK_FACTOR = 6
@@ -20,6 +21,13 @@ class Limits:
     of them; a worker that stands still for 60 times as long by the clock is given up as well."""
     worker_memory: float = 4.0
     """GB (2^30 bytes) that a worker may take beyond what it has when work begins (Linux)."""
+
+    def __post_init__(self) -> None:
+        """Refuse bounds under which every row would fail, or none would ever end."""
+        for name in ("row_timeout", "worker_memory"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise UsageError(f"{name} is {value}; it must be more than 0 (inf: no bound)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ IDLE = -1
 SOME = -2
 """Several rows are being worked on together."""
 
+_MOST_MEMORY = 2**62
+"""Bytes; no address space is as large."""
+
 
 class Watch:
     """Says which row is being worked on.
@@ -123,7 +126,8 @@ def _bounded_memory(gigabytes: float) -> Iterator[None]:
         return
     before: tuple[int, int] = resource.getrlimit(resource.RLIMIT_AS)
     size = int(taken.read_text().split()[0]) * mmap.PAGESIZE
-    bound = size + int(gigabytes * 2**30)
+    # More than the system can count, infinity among it, is no bound.
+    bound = size + int(min(gigabytes * 2**30, _MOST_MEMORY))
     soft = bound if before[0] == resource.RLIM_INFINITY else min(bound, before[0])
     resource.setrlimit(resource.RLIMIT_AS, (soft, before[1]))
     try:

@@ -3,8 +3,10 @@ import mmap
 import numpy as np
 import pytest
 
+from graphium.errors import UsageError
 from graphium.molecules import parse
 from graphium.molecules.featurize import featurize_chunk
+from graphium.store.limits import Limits
 from graphium.store.watch import BEAT, IDLE, SOME, Watch
 
 TEXTS = ["C", "CC", None, "CCC"]
@@ -88,6 +90,19 @@ def test_memory_is_bounded_while_rows_are_worked_on_and_only_then(beat):
 
     assert seen(beat) == 7
     assert len(np.empty(1 << 30, np.uint8)) == 1 << 30
+
+
+@pytest.mark.parametrize("memory", [1e12, float("inf")])
+def test_more_memory_than_there_can_be_is_no_bound(beat, memory):
+    with Watch(beat, memory, {}).working():
+        assert len(np.empty(1 << 20, np.uint8)) == 1 << 20
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("name", ["row_timeout", "worker_memory"])
+def test_limits_under_which_no_row_can_be_read_are_refused(name, value):
+    with pytest.raises(UsageError, match=f"{name} is {value}"):
+        Limits(**{name: value})
 
 
 def test_a_silent_watch_leaves_the_row_that_was_named(watch, beat):
