@@ -1,5 +1,6 @@
 """``graphium embed``: a table in, one vector for each molecule out."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,9 @@ def embed_file(
 
     A table as output has the rows, the order and the columns of the input, then ``embedding_0``,
     ``embedding_1``, ... and ``error``. A ``.npy`` file holds float32 [S, C] with NaN in failed
-    rows; a ``.npz`` file holds ``embeddings`` (the same), ``smiles`` and ``error`` (text, empty
-    where there is none).
+    rows; a ``.npz`` file holds ``embeddings`` (the same), ``error`` (text, empty where there is
+    none) and ``smiles``, a list in JSON as bytes: ``json.loads(file["smiles"].tobytes())``. An
+    array of text would give each row the room of the longest one, gigabytes for one hostile row.
 
     Args:
         model: What embeds.
@@ -92,6 +94,9 @@ def _write_arrays(
             np.save(file, embeddings, allow_pickle=False)
         else:
             np.savez_compressed(
-                file, embeddings=embeddings, smiles=np.array(texts), error=np.array(errors)
+                file,
+                embeddings=embeddings,
+                smiles=np.frombuffer(json.dumps(texts).encode(), np.uint8),
+                error=np.array(errors),
             )
     return outcome
