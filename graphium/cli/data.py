@@ -155,11 +155,13 @@ def _describe_source(store: "Store") -> str:
         for segment in store.record.segments
         for library, version in segment.versions.items()
     }
+    slow = sum(segment.num_by_getters for segment in store.record.segments)
     return (
         f"{store.path.name}\n"
         f"  table     {plan.source} (SMILES in '{plan.smiles}')\n"
         f"  content   {_count(store)}\n"
         f"  hydrogens {plan.hydrogens}\n"
+        f"  read by   decoder {store.num_molecules - slow:,}, RDKit's getters {slow:,}\n"
         f"  segments  {plan.num_segments} of up to {plan.segment_rows:,} rows\n"
         f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']}"
     )

@@ -10,7 +10,7 @@ import csv
 import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,6 +35,9 @@ from graphium.store.records import Plan, SegmentRecord, describe_errors
 from graphium.store.source import Source, content_key, find_source
 
 _LOG = logging.getLogger(__name__)
+
+_MANY = 1_000
+"""Molecules from which on it is worth a word that they took the slow way."""
 
 
 def cache_root() -> Path:
@@ -272,6 +275,7 @@ def _finish(name: str, plan: Plan, store: Path, writer: str) -> None:
             f"None of the {rows} rows of dataset '{name}' is a molecule; the first reasons: "
             f"{first}. All are listed in {where}. Is '{plan.smiles}' the SMILES column?"
         )
+    _warn_of_getters(name, records)
     for column, count in plan.infinite.items():
         _LOG.warning(
             "Dataset '%s': %d infinite values of column '%s' count as missing", name, count, column
@@ -287,3 +291,19 @@ def _finish(name: str, plan: Plan, store: Path, writer: str) -> None:
                 *(name, coverage.left_out, column, plan.hydrogens),
             )
     write_manifest(store, manifest, writer)
+
+
+def _warn_of_getters(name: str, records: Sequence[SegmentRecord]) -> None:
+    """Say so where no molecule of a long table was decoded: numbers are right, time is lost."""
+    molecules = sum(record.molecules for record in records)
+    if molecules < _MANY or any(record.num_by_getters < record.molecules for record in records):
+        return
+    from graphium.molecules.fast_path import TESTED_RDKIT  # imports RDKit
+
+    _LOG.warning(
+        "Dataset '%s': none of its %d molecules could take the fast way from RDKit, which costs "
+        "time and changes no number. Unless each holds an atom map or a dummy, this version of "
+        "RDKit (%s) is not among those that graphium has been tested with (%s), or fails its "
+        "self-test",
+        *(name, molecules, records[0].versions["rdkit"], ", ".join(TESTED_RDKIT)),
+    )

@@ -41,6 +41,7 @@ def test_a_table_is_prepared_described_and_verified(run, table, tmp_path):
     assert "y graph 1 1 50.0%" in lines
     assert "kind text 2 2 100.0%" in lines
     assert "syntax 1" in lines
+    assert "read by decoder 2, RDKit's getters 0" in lines
     assert any(line.startswith("made by graphium 0") and "rdkit" in line for line in lines)
     assert any(line.startswith("bytes on disk") for line in lines)
 

@@ -200,6 +200,17 @@ def test_infinite_labels_are_missing_and_reported(store_dir, config, caplog, tmp
     assert "1 infinite values of column 'y' count as missing" in caplog.text
 
 
+@pytest.mark.parametrize(("rows", "is_told"), [(1_000, True), (999, False)])
+def test_a_long_table_of_which_nothing_is_decoded_says_so(caplog, tmp_path, rows, is_told):
+    smiles = [f"[CH3:{k + 1}]C" for k in range(rows)]  # atom maps take the getters
+    config = write(tmp_path / "maps.csv", smiles=smiles)
+
+    with caplog.at_level(logging.WARNING):
+        prepare_dataset("maps", config, tmp_path, workers=1)
+
+    assert ("none of its 1000 molecules could take the fast way" in caplog.text) is is_told
+
+
 def test_levels_are_told_by_lengths_or_by_the_user(tmp_path):
     rings = {"smiles": ["C1CC1"], "x": ["[1, 2, 3]"]}
 
