@@ -42,6 +42,7 @@ def prepare(
     worker_memory: WorkerMemory = 4.0,
 ) -> None:
     """Prepare a table, or all that an experiment reads; go on where it was interrupted."""
+    from graphium.cli.store_info import count_content
     from graphium.store.limits import Limits
     from graphium.store.prepare import cache_root, prepare_dataset, prepare_experiment
     from graphium.store.read import open_store
@@ -62,26 +63,22 @@ def prepare(
         paths = {name: path}
     for name, path in paths.items():
         opened = open_store(path)
-        typer.echo(f"{name}: {_count(opened)}\n  {path}")
+        typer.echo(f"{name}: {count_content(opened)}\n  {path}")
         _warn(name, opened)
 
 
 @app.command()
 def info(
     store: Annotated[Path, typer.Argument(help="A store's folder.", show_default=False)],
+    every_column: Annotated[
+        bool, typer.Option("--every-column", help="Do not sum up columns of one kind.")
+    ] = False,
 ) -> None:
     """Say what a store holds: counts, labels of each column, bytes, failures, what made it."""
+    from graphium.cli.store_info import describe_store
     from graphium.store.read import open_store
 
-    opened = open_store(store)
-    for block in (
-        _describe_source,
-        _describe_columns,
-        _describe_conformers,
-        _describe_failures,
-        _describe_bytes,
-    ):
-        typer.echo(block(opened))
+    typer.echo(describe_store(open_store(store), every_column=every_column))
 
 
 @app.command()
@@ -128,14 +125,6 @@ def _damage(path: Path, problems: list[str]) -> str:
     )
 
 
-def _count(store: "Store") -> str:
-    record = store.record
-    return (
-        f"{record.molecules:,} molecules of {store.num_rows:,} rows, {record.atoms:,} atoms, "
-        f"{record.bonds:,} bonds"
-    )
-
-
 def _warn(name: str, store: "Store") -> None:
     from graphium.store.layout import REJECTS
 
@@ -146,82 +135,3 @@ def _warn(name: str, store: "Store") -> None:
         typer.echo(f"{name}: {left_out}; they are listed in {store.path / REJECTS}", err=True)
     for column, count in record.plan.infinite.items():
         typer.echo(f"{name}: {count} infinite values of '{column}' count as missing", err=True)
-
-
-def _describe_source(store: "Store") -> str:
-    plan = store.record.plan
-    made_by = {
-        f"{library} {version}"
-        for segment in store.record.segments
-        for library, version in segment.versions.items()
-    }
-    slow = sum(segment.num_by_getters for segment in store.record.segments)
-    return (
-        f"{store.path.name}\n"
-        f"  table     {plan.source} (SMILES in '{plan.smiles}')\n"
-        f"  content   {_count(store)}\n"
-        f"  hydrogens {plan.hydrogens}\n"
-        f"  read by   decoder {store.num_molecules - slow:,}, RDKit's getters {slow:,}\n"
-        f"  segments  {plan.num_segments} of up to {plan.segment_rows:,} rows\n"
-        f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']}"
-    )
-
-
-def _describe_columns(store: "Store") -> str:
-    lines = ["labels (molecules with one, values, share of molecules)"]
-    plan = store.record.plan
-    shown = [
-        (one.name, one.name, "text" if one.is_text else one.level, one.unit) for one in plan.columns
-    ]
-    shown += [
-        (family.kind, f"{family.kind}.* ({len(family.columns)})", "graph", None)
-        for family in plan.families
-    ]
-    width = max((len(title) for _, title, _, _ in shown), default=0)
-    for name, title, kind, unit in shown:
-        coverage = store.record.coverage[name]
-        share = coverage.molecules / store.num_molecules
-        lines.append(
-            f"  {title:<{width}}  {kind:<5}  {coverage.molecules:>10,}  "
-            f"{coverage.labels:>12,}  {share:>6.1%}" + (f"  {unit}" if unit else "")
-        )
-        if coverage.missing:
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in coverage.missing.items())
-            lines.append(f"  {'':<{width}}  missing, whole or in part, of molecules: {reasons}")
-        if coverage.left_out:
-            lines.append(f"  {'':<{width}}  {coverage.left_out:,} of hydrogens left out")
-    for name, reason in plan.skipped.items():
-        lines.append(f"  {name:<{width}}  not kept: {reason}")
-    for name, count in plan.infinite.items():
-        lines.append(f"  {name:<{width}}  {count:,} infinite values count as missing")
-    return "\n".join(lines)
-
-
-def _describe_conformers(store: "Store") -> str:
-    how, found = store.record.plan.conformers, store.record.conformers
-    if how is None or found is None:
-        return "coordinates: none"
-    options = ", ".join(f"{name} {value}" for name, value in how.model_dump(mode="json").items())
-    lines = [f"coordinates of {found.molecules:,} of {store.num_molecules:,} molecules ({options})"]
-    lines += [f"  {reason:<12} {count:>10,}" for reason, count in found.missing.items()]
-    return "\n".join(lines)
-
-
-def _describe_failures(store: "Store") -> str:
-    failures = store.record.failures
-    if not failures:
-        return "rows left out: none"
-    lines = [f"rows left out: {sum(failures.values()):,} (rejects.csv)"]
-    lines += [f"  {reason:<10} {count:>10,}" for reason, count in failures.items()]
-    return "\n".join(lines)
-
-
-def _describe_bytes(store: "Store") -> str:
-    arrays = sorted(store.record.arrays.items(), key=lambda item: -item[1].bytes)
-    total = sum(array.bytes for _, array in arrays)
-    lines = [f"bytes on disk: {total:,} ({total / store.num_molecules:.1f} a molecule)"]
-    lines += [
-        f"  {name:<20} {array.bytes:>14,}  {array.bytes / store.num_molecules:>8.2f}"
-        for name, array in arrays
-    ]
-    return "\n".join(lines)

@@ -50,6 +50,32 @@ def test_a_table_is_prepared_described_and_verified(run, table, tmp_path):
     assert out.startswith("OK: ")
 
 
+def test_many_columns_are_summed_up_by_kind_unless_each_is_asked_for(run, tmp_path):
+    cells = {"smiles": ["CCO", "CC"], "weight": [0.5, 1.5]}
+    cells |= {f"a{k}": [k % 2, 1 if k % 3 else None] for k in range(32)}
+    cells["a5"] = [None, None]
+    pd.DataFrame(cells).to_csv(tmp_path / "wide.csv", index=False)
+    run("prepare", tmp_path / "wide.csv", "--store", tmp_path / "cache", "--workers", 1)
+    (store,) = (tmp_path / "cache" / "stores").iterdir()
+
+    _, out, _ = run("info", store)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "weight graph 2 2 100.0%" in lines
+    first = lines.index(
+        "32 columns graph (0 or 1, a bit each): 'a0' to 'a31' (--every-column lists them)"
+    )
+    assert lines[first + 1 : first + 4] == [
+        "51 values, 0.80 a molecule in the mean column",
+        "molecules with one: 0 ('a5') to 2 ('a31'), median 2",
+        "1 of these columns hold no label",
+    ]
+
+    _, out, _ = run("info", store, "--every-column")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "a0 graph 1 1 50.0%" in lines
+    assert not any("32 columns" in line for line in lines)
+
+
 def test_a_damaged_store_has_exit_code_3_and_the_names(run, table, tmp_path):
     run("prepare", table, "--store", tmp_path / "cache", "--workers", 1)
     (store,) = (tmp_path / "cache" / "stores").iterdir()
