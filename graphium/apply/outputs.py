@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from graphium.errors import DataError, UsageError
+from graphium.labels.files import find_files
 from graphium.labels.header import shorten
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -37,7 +38,7 @@ def check_output(output: Path, table: Path, *, suffixes: Sequence[str], force: b
     if not output.parent.is_dir():
         raise UsageError(f"there is no folder {output.parent} for the output; make it first")
     if output.exists():
-        if table.exists() and output.samefile(table):
+        if any(output.samefile(file) for file in find_files(table)):
             raise UsageError(f"{output} is the input; choose another output")
         if not force or not output.is_file():
             raise UsageError(f"{output} exists; choose another output, or replace it with --force")

@@ -29,7 +29,8 @@ class Dataset:
 
     def where(self, molecule: int) -> str:
         """Return words for the row of one molecule."""
-        return f"dataset '{self.name}', row {self.source_row[molecule]}"
+        row = int(self.source_row[molecule])
+        return f"dataset '{self.name}', {self.store.record.plan.row_words(row)}"
 
 
 def build_spec(dataset: Dataset, name: str, task: TaskConfig) -> TaskSpec:

@@ -16,10 +16,13 @@ from graphium.config.suggest import did_you_mean
 from graphium.config.unreadable import no_file
 from graphium.config.yaml_nodes import Keys
 from graphium.errors import DataError
+from graphium.labels.files import find_files, is_pattern
 from graphium.labels.header import (
     DELIMITERS,
     PARQUET,
-    known_formats,
+    SMI,
+    SMI_COLUMNS,
+    check_same_names,
     read_header,
     shorten,
     smiles_candidates,
@@ -45,13 +48,12 @@ def _of_dataset(
     if reason := _why_unusable(dataset):
         yield (*here, "table"), reason
         return
-    path = Path(dataset.table)
-    if dataset.is_bundled or table_format(path) in PARQUET:
-        return
     try:
-        columns = read_header(path, DELIMITERS[table_format(path)]).columns
+        columns = () if dataset.is_bundled else _read_columns(dataset.table)
     except DataError as error:
         yield (*here, "table"), str(error).rstrip(".")
+        return
+    if not columns:
         return
     if dataset.smiles is None and (reason := _why_no_smiles(columns)):
         yield (*here, "table"), reason
@@ -107,11 +109,23 @@ def _why_unusable(dataset: DatasetConfig) -> str:
         meant = did_you_mean(dataset.table, BUNDLED)
         return f"there is no bundled table '{dataset.table}'{meant}; there are {', '.join(BUNDLED)}"
     path = Path(dataset.table)
-    if not path.exists():
-        return no_file(path)
-    if table_format(path) not in (*DELIMITERS, *PARQUET):
-        return f"a table's name must end in {known_formats()}, got '{path.name}'"
-    return "" if path.is_file() else f"'{path}' is not a file"
+    return no_file(path) if not is_pattern(path) and not path.exists() else ""
+
+
+def _read_columns(table: str) -> tuple[str, ...]:
+    """Return the columns of a table's files, which must agree; none where they are not read."""
+    files = find_files(table)
+    kind = table_format(files[0])
+    if kind in SMI:
+        return SMI_COLUMNS
+    if kind in PARQUET:
+        return ()
+    first = read_header(files[0], DELIMITERS[kind]).columns
+    for other in files[1:]:
+        check_same_names(
+            table, files[0], first, other, read_header(other, DELIMITERS[kind]).columns
+        )
+    return first
 
 
 def _why_no_smiles(columns: Sequence[str]) -> str:

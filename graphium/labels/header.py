@@ -30,6 +30,10 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 """What parts the cells of a text table, by the end of its name (without ``.gz``)."""
 PARQUET = (".parquet", ".pq")
 """Ends of the names of parquet files."""
+SMI = (".smi", ".smiles")
+"""Ends of the names of files with a SMILES and, after blanks, a name on each line."""
+SMI_COLUMNS = ("smiles", "name")
+"""Columns that such a file is said to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,30 @@ def table_format(path: Path) -> str:
     return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
 
 
+def is_table_name(path: Path) -> bool:
+    """Return whether the end of a name is one of a table that can be read."""
+    kind = table_format(path)
+    is_packed = path.suffix.lower() == ".gz"
+    return kind in (*DELIMITERS, *SMI) or (kind in PARQUET and not is_packed)
+
+
 def known_formats() -> str:
     """Return the ends of names of tables that can be read, as words."""
-    return f"{', '.join((*DELIMITERS, *PARQUET))} (or .csv.gz, .tsv.gz)"
+    return f"{', '.join((*DELIMITERS, *SMI))} (all also .gz), {' or '.join(PARQUET)}"
 
 
 def read_header(path: Path, delimiter: str) -> Header:
     """Read the first row of a csv or tsv file (also ``.gz``).
 
+    Args:
+        path: The file.
+        delimiter: What parts its cells.
+
     Raises:
         DataError: If the file is empty or cannot be read.
     """
     try:
-        with _open_text(path) as stream:
+        with open_text(path, newline="") as stream:
             reader = csv.reader(stream, delimiter=delimiter)
             names = next(reader, [])
     except (OSError, EOFError, zlib.error, csv.Error) as error:
@@ -104,7 +119,32 @@ def shorten(names: Sequence[str], limit: int = 12) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
-def _open_text(path: Path) -> IO[str]:
+def check_same_names(
+    pattern: str, first: Path, expected: Sequence[str], other: Path, found: Sequence[str]
+) -> None:
+    """Check that a file has the columns of the first that matches a pattern, in any order.
+
+    Raises:
+        DataError: If not; the message names the file and its columns.
+    """
+    missing = [name for name in expected if name not in found]
+    added = [name for name in found if name not in expected]
+    if missing or added:
+        lacks = [f"lacks {shorten(missing)}"] if missing else []
+        has = [f"has {shorten(added)} besides"] if added else []
+        raise DataError(
+            f"The files of {pattern} have different columns: compared with {first}, {other} "
+            f"{' and '.join(lacks + has)}."
+        )
+
+
+def open_text(path: Path, newline: str | None = None) -> IO[str]:
+    """Open a text (also ``.gz``) whose bytes that are not UTF-8 become U+FFFD.
+
+    Args:
+        path: The file.
+        newline: As of the built-in ``open``.
+    """
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline=newline)
+    return path.open(encoding="utf-8-sig", errors="replace", newline=newline)

@@ -1,32 +1,32 @@
-"""Tables of molecules and labels: csv, tsv (also .gz) and parquet, read in batches of rows.
+"""Tables of molecules and labels: one file, or several whose rows follow each other.
 
-Every cell of a csv arrives as bytes; ``labels/columns.py`` says what a column holds. Row numbers
-are 0-based and count the rows below the header; blank lines are no rows.
+``labels/readers.py`` says how a file is read, ``labels/columns.py`` what a column holds. Row
+numbers are 0-based and count the rows below the header; blank lines of a csv are no rows.
 """
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
-from graphium.labels.header import (
-    DELIMITERS,
-    PARQUET,
-    known_formats,
-    number_repeated,
-    read_header,
-    shorten,
-    smiles_candidates,
-    table_format,
-)
+from graphium.labels.files import find_files, is_pattern
+from graphium.labels.header import number_repeated, shorten, smiles_candidates
+from graphium.labels.readers import BATCH_ROWS, TableFile, open_file
+from graphium.labels.shards import common_schema, fit_columns
 
-_BATCH_ROWS = 16_384
-_BLOCK_BYTES = 16 << 20
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of the files that make a table."""
+
+    name: str
+    """The file, as messages call it."""
+    open: Callable[[], Iterator[pa.RecordBatch]]
+    """Start reading its rows; names of columns are taken from the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,58 +34,72 @@ class Table:
     """One table that can be read from its first row as often as needed."""
 
     name: str
-    """The file (or bundled table), as messages call it."""
+    """The file, pattern or bundled table, as messages call it."""
     columns: tuple[str, ...]
     """Column names; a repeated name has got a suffix (``y``, ``y.1``)."""
-    open: Callable[[], Iterator[pa.RecordBatch]]
-    """Start reading; see ``batches``."""
+    shards: tuple[Shard, ...]
+    """Its files in the order of their rows, at least one."""
+
+    def inside(self, shard: int) -> str:
+        """Return words that say of a row in which file it is; none where there is one file."""
+        return f" of {Path(self.shards[shard].name).name}" if len(self.shards) > 1 else ""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows in order, some thousands at a time.
 
         Raises:
-            DataError: If the file cannot be read to its end.
+            DataError: If a file cannot be read to its end, or one of several has no rows.
         """
-        try:
-            for batch in self.open():
-                yield batch.rename_columns(list(self.columns))
-        except (pa.ArrowException, OSError, EOFError) as error:
-            raise DataError(
-                f"{self.name} cannot be read: {_first_line(error)}. Check that the file is "
-                "complete and that every row has as many cells as the header."
-            ) from error
+        for _, batch in self.numbered_batches():
+            yield batch
+
+    def numbered_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield what ``batches`` does, with the number of the shard that the rows belong to."""
+        for number, shard in enumerate(self.shards):
+            rows = 0
+            try:
+                for batch in shard.open():
+                    rows += batch.num_rows
+                    yield number, batch.rename_columns(list(self.columns))
+            except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+                raise DataError(
+                    f"{shard.name} cannot be read: {_first_line(error)}. Check that the file is "
+                    "complete and that every row has as many cells as the header."
+                ) from error
+            if rows == 0 and len(self.shards) > 1:
+                raise DataError(
+                    f"{shard.name}, one of the files of {self.name}, has no rows. Is it complete? "
+                    "If it is, leave it out of the pattern."
+                )
 
 
-def open_table(path: Path) -> Table:
-    """Open a csv, tsv (also .gz) or parquet file.
+def open_table(table: str | Path, *, blank_rows: bool = False) -> Table:
+    """Open a csv, tsv, smi (also .gz) or parquet file, or all files that match a pattern.
+
+    A smi file has a SMILES and, after blanks, a name on each line (columns ``smiles`` and
+    ``name``); its blank lines are rows without SMILES.
+
+    Args:
+        table: The file or pattern.
+        blank_rows: Whether a blank line of a csv of one column is a row, too.
 
     Raises:
-        DataError: If the file is absent, empty, of another format or not readable.
+        DataError: If a file is absent, empty, of another format or not readable, or if files have
+            different columns.
     """
-    if not path.is_file():
-        raise DataError(f"There is no table {path}{_similar_file(path)}.")
-    if path.stat().st_size == 0:
-        raise DataError(f"The table {path} is an empty file.")
-    kind = table_format(path)
-    try:
-        if kind in PARQUET:
-            return _open_parquet(path)
-        if kind in DELIMITERS:
-            return _open_csv(path, DELIMITERS[kind])
-    except (pa.ArrowException, OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {_first_line(error)}.") from error
-    raise DataError(
-        f"{path} is not a table that graphium reads; its name must end in {known_formats()}."
-    )
+    files = [_open(path, blank_rows) for path in find_files(table)]
+    first = files[0]
+    if len(files) == 1 and not is_pattern(table):
+        return Table(str(first.path), tuple(first.schema.names), (Shard(str(table), first.open),))
+    schema = common_schema(str(table), files)
+    shards = (Shard(str(one.path), fit_columns(one, schema)) for one in files)
+    return Table(str(table), tuple(schema.names), tuple(shards))
 
 
 def table_from_arrow(name: str, rows: pa.Table) -> Table:
     """Return a table that is already in memory."""
-    return Table(
-        name,
-        tuple(number_repeated(rows.column_names)),
-        lambda: iter(rows.to_batches(max_chunksize=_BATCH_ROWS)),
-    )
+    shard = Shard(name, lambda: iter(rows.to_batches(max_chunksize=BATCH_ROWS)))
+    return Table(name, tuple(number_repeated(rows.column_names)), (shard,))
 
 
 def find_smiles_column(
@@ -132,46 +146,11 @@ def require_columns(found: Sequence[str], wanted: Sequence[str], what: str) -> N
             )
 
 
-def _open_parquet(path: Path) -> Table:
-    with pa.parquet.ParquetFile(path) as file:
-        columns = number_repeated(file.schema_arrow.names)
-
-    def read() -> Iterator[pa.RecordBatch]:
-        with pa.parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=_BATCH_ROWS)
-
-    return Table(str(path), tuple(columns), read)
-
-
-def _open_csv(path: Path, delimiter: str) -> Table:
-    header = read_header(path, delimiter)
-
-    def read() -> Iterator[pa.RecordBatch]:
-        # Bytes, not text: one name that is not UTF-8 must not make the whole table unreadable.
-        return iter(
-            pa.csv.open_csv(
-                path,
-                read_options=pa.csv.ReadOptions(
-                    column_names=list(header.columns),
-                    skip_rows=header.lines,
-                    block_size=_BLOCK_BYTES,
-                ),
-                parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                convert_options=pa.csv.ConvertOptions(
-                    column_types=dict.fromkeys(header.columns, pa.binary()),
-                    strings_can_be_null=False,
-                    check_utf8=False,
-                ),
-            )
-        )
-
-    return Table(str(path), header.columns, read)
-
-
-def _similar_file(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f" (there is no folder {path.parent} either)"
-    return did_you_mean(path.name, (entry.name for entry in path.parent.iterdir()))
+def _open(path: Path, blank_rows: bool) -> TableFile:
+    try:
+        return open_file(path, blank_rows=blank_rows)
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {_first_line(error)}.") from error
 
 
 def _first_line(error: BaseException) -> str:

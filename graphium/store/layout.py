@@ -5,7 +5,8 @@
     <name>/                        name = <stem of the table>-<16 hex digits of its content key>
       MANIFEST.json                the store exists if and only if this file verifies
       plan.json                    what to make: columns and their kinds, rows of each segment
-      rejects.csv                  row, smiles, reason: the rows that became no molecule
+      rejects.csv                  row, smiles, reason: the rows that became no molecule; of
+                                   several files also the file and the row in it
       commits/<segment>.json       one record for each finished segment, created once
       segments/<segment>-<writer>/ a zarr v3 group: the arrays below, never changed again
       owners/<writer>.lock         only while a process prepares the store

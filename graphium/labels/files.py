@@ -1,0 +1,95 @@
+"""Which files a table is: one, or all that match a pattern, in their natural order.
+
+Only the standard library reads here, so that ``graphium check`` answers at once.
+"""
+
+import re
+from glob import glob, has_magic
+from pathlib import Path
+
+from graphium.config.suggest import did_you_mean
+from graphium.errors import DataError
+from graphium.labels.header import is_table_name, known_formats, table_format
+
+_NUMBER = re.compile(r"([0-9]+)")
+
+
+def find_files(table: str | Path) -> list[Path]:
+    """Return the files of a table, in the order of their rows.
+
+    A pattern (``part-*.csv``, ``**`` for folders of any depth) stands for all files it matches, and
+    ``part-2`` comes before ``part-10``. A file that exists is itself, whatever signs its name has.
+
+    Raises:
+        DataError: If there is none, one is empty, is no file or is of a format that is not read.
+    """
+    path = Path(table)
+    if path.is_file() or not has_magic(str(table)):
+        _check(path)
+        return [path]
+    found = [Path(name) for name in glob(str(table), recursive=True)]
+    files = sorted((one for one in found if not one.is_dir()), key=_natural)
+    if not files:
+        folders = f"; it matches {len(found)} folders" if found else _nearest(path)
+        raise DataError(f"No file matches the pattern {table}{folders}.")
+    for one in files:
+        _check(one)
+    formats = {table_format(one): str(one) for one in reversed(files)}
+    if len(formats) > 1:
+        shown = ", ".join(sorted(formats.values()))
+        raise DataError(
+            f"The pattern {table} matches files of several formats ({shown}); the files of one "
+            "table must have one. Narrow the pattern."
+        )
+    return files
+
+
+def is_pattern(table: str | Path) -> bool:
+    """Return whether a name stands for all files that match it."""
+    return has_magic(str(table)) and not Path(table).is_file()
+
+
+def _check(path: Path) -> None:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a table{_pattern_of(path)}.")
+    if not path.is_file():
+        raise DataError(f"There is no table {path}{_similar_file(path)}.")
+    if not is_table_name(path):
+        raise DataError(
+            f"{path} is not a table that graphium reads; its name must end in {known_formats()}."
+        )
+    if path.stat().st_size == 0:
+        raise DataError(f"The table {path} is an empty file.")
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """Order numbers inside names by their value."""
+    pieces = _NUMBER.split(str(path))
+    return [int(one) if one.isdecimal() else one for one in pieces], str(path)
+
+
+def _pattern_of(folder: Path) -> str:
+    """Suggest the pattern of the tables in a folder, where there are some of one kind."""
+    inside = sorted(one.name for one in folder.iterdir() if is_table_name(one))
+    ends = sorted({name[name.index(".", 1) :] for name in inside})
+    if len(ends) == 1:
+        return f"; for all that it holds, write the pattern {folder / f'*{ends[0]}'}"
+    return f"; name one of its files: {', '.join(inside[:4])}" if inside else ""
+
+
+def _nearest(pattern: Path) -> str:
+    """Say from which folder on nothing is there, or what the folder holds."""
+    folder = pattern.parent
+    if has_magic(str(folder)):
+        return ""
+    if not folder.is_dir():
+        return f" (there is no folder {folder})"
+    inside = sorted(one.name for one in folder.iterdir() if is_table_name(one))
+    held = f"its tables are {', '.join(inside[:4])}" if inside else "it holds no table"
+    return f" in {folder} ({held}{', ...' * (len(inside) > 4)})"
+
+
+def _similar_file(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (there is no folder {path.parent} either)"
+    return did_you_mean(path.name, (entry.name for entry in path.parent.iterdir()))

@@ -1,0 +1,120 @@
+"""One file of a table: its columns, and its rows in batches. csv, tsv, smi (also .gz) and parquet.
+
+A batch holds some thousands of rows, so that memory does not grow with the file. Every cell of a
+csv arrives as bytes.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from graphium.labels.header import (
+    DELIMITERS,
+    PARQUET,
+    SMI,
+    SMI_COLUMNS,
+    SMILES_NAMES,
+    number_repeated,
+    open_text,
+    read_header,
+    table_format,
+)
+
+BATCH_ROWS = 16_384
+_BLOCK_BYTES = 4 << 20
+"""Of a csv; Arrow reads up to 32 blocks ahead, and a row must not be longer than one."""
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """One file that can be read from its first row as often as needed."""
+
+    path: Path
+    schema: pa.Schema
+    """Names and types of its columns; a repeated name has got a suffix (``y``, ``y.1``)."""
+    open: Callable[[], Iterator[pa.RecordBatch]]
+    """Start reading; names of columns are those of the file."""
+
+
+def open_file(path: Path, *, blank_rows: bool) -> TableFile:
+    """Open a file whose name says that it is a table.
+
+    Args:
+        path: The file; not empty.
+        blank_rows: Whether a blank line of a csv of one column is a row without a cell.
+
+    Raises:
+        DataError: If a csv has no header.
+        pa.ArrowException, OSError: If the file cannot be read.
+    """
+    kind = table_format(path)
+    if kind in PARQUET:
+        return _open_parquet(path)
+    if kind in SMI:
+        schema = pa.schema([(name, pa.string()) for name in SMI_COLUMNS])
+        return TableFile(path, schema, lambda: _read_smi(path, schema))
+    return _open_csv(path, DELIMITERS[kind], blank_rows)
+
+
+def _open_parquet(path: Path) -> TableFile:
+    with pa.parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow.remove_metadata()
+    names = number_repeated(schema.names)
+    fields = [field.with_name(name) for field, name in zip(schema, names, strict=True)]
+
+    def read() -> Iterator[pa.RecordBatch]:
+        # With a buffer, columns are read piece by piece; else each row group's at once.
+        with pa.parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+            yield from file.iter_batches(batch_size=BATCH_ROWS)
+
+    return TableFile(path, pa.schema(fields), read)
+
+
+def _open_csv(path: Path, delimiter: str, blank_rows: bool) -> TableFile:
+    header = read_header(path, delimiter)
+    # Bytes, not text: one name that is not UTF-8 must not make the whole table unreadable.
+    schema = pa.schema([(name, pa.binary()) for name in header.columns])
+    # A quoted header of several lines is one row, but only some lines where blank ones count.
+    is_blank_row = blank_rows and len(header.columns) == 1
+    skipped = {"skip_rows_after_names": 1} if is_blank_row else {"skip_rows": header.lines}
+
+    def read() -> Iterator[pa.RecordBatch]:
+        return iter(
+            pa.csv.open_csv(
+                path,
+                read_options=pa.csv.ReadOptions(
+                    column_names=list(header.columns), block_size=_BLOCK_BYTES, **skipped
+                ),
+                parse_options=pa.csv.ParseOptions(
+                    delimiter=delimiter,
+                    newlines_in_values=True,
+                    ignore_empty_lines=not is_blank_row,
+                ),
+                convert_options=pa.csv.ConvertOptions(
+                    column_types=dict.fromkeys(header.columns, pa.binary()),
+                    strings_can_be_null=False,
+                    check_utf8=False,
+                ),
+            )
+        )
+
+    return TableFile(path, schema, read)
+
+
+def _read_smi(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Read lines; a blank one is a row without SMILES, and a header is no row."""
+    with open_text(path) as lines:
+        first = True
+        while batch := list(itertools.islice(lines, BATCH_ROWS)):
+            cells = [line.split(maxsplit=1) or [""] for line in batch]
+            if first and cells[0][0].lower() in SMILES_NAMES:
+                cells = cells[1:]
+            first = False
+            names = [cell[1].strip() if len(cell) > 1 else "" for cell in cells]
+            yield pa.record_batch([[cell[0] for cell in cells], names], schema=schema)
