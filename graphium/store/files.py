@@ -28,7 +28,9 @@ def create_once(path: Path, content: bytes, writer: str) -> bool:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        return False
+        # NFS may send a request twice and report what became of the second one.
+        if not path.samefile(temporary):
+            return False
     finally:
         temporary.unlink()
     sync_folder(path.parent)

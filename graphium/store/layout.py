@@ -10,6 +10,7 @@
       commits/<segment>.json       one record for each finished segment, created once
       segments/<segment>-<writer>/ a zarr v3 group: the arrays below, never changed again
       owners/<writer>.lock         only while a process prepares the store
+      parts.json                   only while parts of it are prepared apart: with which command
 
 Every array is one shard (one file) with inner chunks, compressed by zstd and then guarded by
 crc32c. Integers take the narrowest of u8, u16, u32 that holds them, chosen per segment. Ragged data
@@ -32,6 +33,7 @@ REJECTS = "rejects.csv"
 COMMITS = "commits"
 SEGMENTS = "segments"
 OWNERS = "owners"
+PARTS = "parts.json"
 TEMPORARY = ".tmp-"
 """Prefix of files that are being written; the writer's name follows."""
 

@@ -2,17 +2,31 @@
 
 A lock that nobody holds belongs to a process that is dead (the kernel frees it, also after
 ``kill -9``); whoever comes next removes its unfinished files. Living processes are left alone.
+
+Only a writer of this machine is judged by its lock. Many shared file systems keep locks to the
+machine that took them, so that the lock of a living writer elsewhere looks free. What other
+machines have left is removed when the store is finished, because nobody needs it any more.
 """
 
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from graphium.store.layout import COMMITS, OWNERS, SEGMENTS, TEMPORARY
+from graphium.store.layout import COMMITS, OWNERS, PARTS, SEGMENTS, TEMPORARY
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def machine_name() -> str:
+    """Return 8 hex digits of the running kernel: all processes whose locks it keeps share them."""
+    identity = _BOOT.read_text() if _BOOT.is_file() else socket.gethostname()
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 @contextmanager
@@ -20,7 +34,7 @@ def own_name(store: Path) -> Iterator[str]:
     """Hold a new writer's name while the body runs; unfinished files of the name go at the end."""
     while True:
         (store / OWNERS).mkdir(parents=True, exist_ok=True)
-        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        name = f"{machine_name()}-{os.getpid()}-{secrets.token_hex(4)}"
         path = _lock_path(store, name)
         with suppress(FileNotFoundError):  # another process has just removed the empty folder
             path.touch(exist_ok=False)
@@ -42,7 +56,8 @@ def hold_name(store: Path, name: str) -> int | None:
         handle = os.open(_lock_path(store, name), os.O_RDONLY)
     except FileNotFoundError:
         return None
-    fcntl.flock(handle, fcntl.LOCK_SH)
+    with suppress(OSError):  # a file system without locks: nobody can take ours for free, either
+        fcntl.flock(handle, fcntl.LOCK_SH)
     if os.fstat(handle).st_nlink == 0:  # removed between open and lock
         os.close(handle)
         return None
@@ -50,24 +65,57 @@ def hold_name(store: Path, name: str) -> int | None:
 
 
 def remove_dead_writers(store: Path) -> None:
-    """Remove what dead processes left unfinished. Committed segments stay."""
-    for path in sorted((store / OWNERS).glob("*.lock")):
-        try:
-            handle = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            _remove_unfinished(store, path.stem)
-            # The lock goes last: as long as anything of the name is left, the next one finds it.
-            path.unlink(missing_ok=True)
-        finally:
-            os.close(handle)
+    """Remove what dead processes of this machine left unfinished. Committed segments stay."""
+    for path in sorted((store / OWNERS).glob(f"{machine_name()}-*.lock")):
+        _remove_if_dead(store, path)
     if (store / OWNERS).is_dir():
         remove_if_empty(store / OWNERS)
+
+
+def tidy_finished(store: Path, folders: Collection[str]) -> None:
+    """Remove all that a finished store does not need, but for living writers of this machine.
+
+    A writer elsewhere may still be alive. It cannot commit anything, since every segment has its
+    record; it finds its files gone, and the store finished.
+
+    Args:
+        store: A store with its manifest.
+        folders: Folders of the segments that the manifest names.
+    """
+    remove_dead_writers(store)
+    living = [path.stem for path in (store / OWNERS).glob(f"{machine_name()}-*.lock")]
+    ours = tuple(f"{TEMPORARY}{name}-" for name in living)
+    for folder in (store, store / COMMITS):
+        for path in folder.glob(f"{TEMPORARY}*"):
+            if not path.name.startswith(ours):
+                _remove(path)
+    for path in (store / SEGMENTS).iterdir():
+        is_living = path.name.endswith(tuple(f"-{name}" for name in living))
+        if f"{SEGMENTS}/{path.name}" not in folders and not is_living:
+            _remove(path)
+    for path in (store / OWNERS).glob("*.lock"):
+        if path.stem not in living:
+            path.unlink(missing_ok=True)
+    (store / PARTS).unlink(missing_ok=True)
+    if (store / OWNERS).is_dir():
+        remove_if_empty(store / OWNERS)
+
+
+def _remove_if_dead(store: Path, lock: Path) -> None:
+    try:
+        handle = os.open(lock, os.O_RDWR)  # over NFS only who may write can lock alone
+    except (FileNotFoundError, PermissionError):  # gone, or another user's
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # it is held, or nobody can tell
+        return
+    else:
+        _remove_unfinished(store, lock.stem)
+        # The lock goes last: as long as anything of the name is left, the next one finds it.
+        lock.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
 
 
 def _lock_path(store: Path, name: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from graphium.config.data import (
     ColumnSplitConfig,
@@ -17,7 +18,7 @@ from graphium.config.data import (
     Hydrogens,
     Level,
 )
-from graphium.errors import DataError
+from graphium.errors import DataError, StoreError
 from graphium.graphs.levels import LIST_LEVELS, level_words
 from graphium.labels.columns import ROWS_COUNT, ColumnScan, read_lists, scan_table
 from graphium.labels.list_cells import fitting_levels
@@ -29,7 +30,7 @@ from graphium.store.layout import (
     SEGMENTS_OF_SMALL_TABLES,
 )
 from graphium.store.pool import Job, WorkerPool
-from graphium.store.records import Family, Plan, SourceFile, StoredColumn
+from graphium.store.records import Family, Plan, SourceFile, StoredColumn, describe_errors
 from graphium.store.source import Source, content_versions
 
 _SAMPLE_ROWS = 2_000
@@ -286,5 +287,15 @@ def _compare(
 
 
 def load_plan(path: Path) -> Plan:
-    """Read the plan that the first process to prepare a store has made."""
-    return Plan.model_validate_json(path.read_bytes())
+    """Read the plan that the first process to prepare a store has made.
+
+    Raises:
+        StoreError: If it is damaged, or was made by a version with another format.
+    """
+    try:
+        return Plan.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise StoreError(
+            f"{path} is damaged: {describe_errors(error)}. Remove {path.parent} and prepare the "
+            "table again."
+        ) from error

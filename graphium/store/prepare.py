@@ -3,41 +3,34 @@
 The protocol: what is to be made stands in ``plan.json``, created once. Each segment is written
 below a name that no other attempt shares, made durable, and then named by a record that is created
 once; ``MANIFEST.json`` comes last. Whatever is killed when, the next process trusts the records,
-removes what dead processes left, and does the rest. Several may prepare the same store at once.
+removes what dead processes left, and does the rest. Several may prepare the same store at once,
+and ``parts.py`` divides the work among machines.
 """
 
-import csv
-import io
-import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 from platformdirs import user_cache_path
-from pydantic import ValidationError
 
 from graphium.config.data import DatasetConfig
 from graphium.config.experiment import Experiment
-from graphium.errors import DataError, StoreError, quoted
+from graphium.errors import DataError
 from graphium.labels.table import Table
-from graphium.store.files import canonical_json, create_once, write_atomic
+from graphium.store.commit import finish_store, read_records, tidy
+from graphium.store.files import canonical_json, create_once
 from graphium.store.keys import build_keys_with, keys_path
-from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS, SEGMENTS
+from graphium.store.layout import COMMITS, MANIFEST, PLAN, SEGMENTS
 from graphium.store.limits import Limits
-from graphium.store.manifest import build_manifest, read_manifest, write_manifest
+from graphium.store.manifest import read_manifest
 from graphium.store.owner import own_name, remove_dead_writers, remove_if_empty
 from graphium.store.planning import check_declared, load_plan, make_plan
 from graphium.store.pool import Job, WorkerPool
 from graphium.store.progress import progress_bar
-from graphium.store.read import open_store, read_rejects
-from graphium.store.records import Plan, SegmentRecord, describe_errors
+from graphium.store.read import open_store
+from graphium.store.records import Plan
 from graphium.store.source import Source, content_key, find_source
-
-_LOG = logging.getLogger(__name__)
-
-_MANY = 1_000
-"""Molecules from which on it is worth a word that they took the slow way."""
 
 
 def cache_root() -> Path:
@@ -52,7 +45,7 @@ def store_path(dataset: DatasetConfig, root: Path) -> Path:
     Raises:
         DataError: If the table does not exist.
     """
-    return _store_path(dataset, find_source(dataset), root)
+    return store_of(dataset, find_source(dataset), root)
 
 
 def prepare_dataset(
@@ -144,7 +137,8 @@ def _needs_scaffolds(experiment: Experiment) -> bool:
     return any(one.split.kind == "scaffold" for one in experiment.datasets.values())
 
 
-def _store_path(dataset: DatasetConfig, source: Source, root: Path) -> Path:
+def store_of(dataset: DatasetConfig, source: Source, root: Path) -> Path:
+    """Return where the store of a source that was found is or will be."""
     return root / "stores" / f"{source.stem}-{content_key(dataset, source)}"
 
 
@@ -157,27 +151,30 @@ def _prepare(
     segment_rows: int | None,
 ) -> Path:
     source = find_source(dataset)
-    store = _store_path(dataset, source, root)
+    store = store_of(dataset, source, root)
     if (store / MANIFEST).is_file():
-        remove_dead_writers(store)
-        check_declared(name, dataset, read_manifest(store).plan)
+        check_declared(name, dataset, tidy(store).plan)
         return store
     remove_dead_writers(store)
     try:
         with own_name(store) as writer:
-            plan = _agree_on_plan(dataset, source, pool, segment_rows, store, writer)
+            plan = agree_on_plan(dataset, source, pool, segment_rows, store, writer)
             check_declared(name, dataset, plan)
-            for folder in (store / COMMITS, store / SEGMENTS):
-                folder.mkdir(exist_ok=True)
-            _write_segments(name, source.open(), plan, store, writer, pool, progress)
-            _finish(name, plan, store, writer)
+            todo = range(plan.num_segments)
+            write_segments(name, source.open(), plan, todo, store, writer, pool, progress)
+            finish_store(name, plan, store, writer)
+    except (DataError, OSError):
+        if not (store / MANIFEST).is_file():
+            raise
+        # Another machine has finished the store and tidied up what nobody needs any more.
     finally:
         if not (store / PLAN).exists():  # a table that cannot be used leaves no empty folder
             remove_if_empty(store)
+    tidy(store)
     return store
 
 
-def _agree_on_plan(
+def agree_on_plan(
     dataset: DatasetConfig,
     source: Source,
     pool: WorkerPool,
@@ -185,23 +182,37 @@ def _agree_on_plan(
     store: Path,
     writer: str,
 ) -> Plan:
+    """Return the plan of a store: the one that is there, else ours, else that of who was faster.
+
+    Raises:
+        DataError: If the table cannot be used.
+        StoreError: If the plan is damaged.
+    """
     if not (store / PLAN).is_file():
         plan = make_plan(dataset, source, pool, segment_rows)
         create_once(store / PLAN, canonical_json(plan.model_dump(mode="json")), writer)
     return load_plan(store / PLAN)
 
 
-def _write_segments(
+def write_segments(
     name: str,
     table: Table,
     plan: Plan,
+    wanted: Collection[int],
     store: Path,
     writer: str,
     pool: WorkerPool,
     progress: bool,
 ) -> None:
-    records = _read_records(store)
-    todo = set(range(plan.num_segments)) - set(records)
+    """Write those of the wanted segments that have no record yet.
+
+    Raises:
+        GraphiumError: If one cannot be written; the others are given up.
+    """
+    for folder in (store / COMMITS, store / SEGMENTS):
+        folder.mkdir(exist_ok=True)
+    records = read_records(store)
+    todo = [number for number in wanted if number not in records]
     if not todo:
         return
     plan_json = plan.model_dump(mode="json")
@@ -210,14 +221,15 @@ def _write_segments(
         Job({**header, "number": number}, rows, f"segment {number} of dataset '{name}'")
         for number, rows in _cut(table, plan, todo)
     )
-    done = sum(record.rows for record in records.values())
-    with progress_bar(name, plan.rows, done, show=progress) as report:
+    total = sum(plan.rows_of(number) for number in wanted)
+    done = sum(records[number].rows for number in wanted if number in records)
+    with progress_bar(name, total, done, show=progress) as report:
         for _ in pool.run(jobs, report):
             pass
 
 
-def _cut(table: Table, plan: Plan, todo: set[int]) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the rows of each segment in ``todo``, in order."""
+def _cut(table: Table, plan: Plan, todo: Collection[int]) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the rows of each segment in ``todo``, in order; read no further than the last."""
     wanted = [plan.smiles, *(one.name for one in plan.columns if one.kind != "computed")]
     number, held, parts = 0, 0, []
     for batch in table.batches():
@@ -231,82 +243,7 @@ def _cut(table: Table, plan: Plan, todo: set[int]) -> Iterator[tuple[int, pa.Tab
                 if number in todo:
                     yield number, pa.Table.from_batches(parts)
                 number, held, parts = number + 1, 0, []
+                if number > max(todo):
+                    return
     if parts and number in todo:
         yield number, pa.Table.from_batches(parts)
-
-
-def _read_records(store: Path) -> dict[int, SegmentRecord]:
-    records = {}
-    for path in sorted((store / COMMITS).glob("*.json")):
-        try:
-            record = SegmentRecord.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise StoreError(
-                f"{path} is damaged: {describe_errors(error)}. "
-                f"Remove {store} and prepare the table again."
-            ) from error
-        records[record.segment] = record
-    return records
-
-
-def _finish(name: str, plan: Plan, store: Path, writer: str) -> None:
-    records = [record for _, record in sorted(_read_records(store).items())]
-    rows = sum(record.rows for record in records)
-    if len(records) != plan.num_segments or rows != plan.rows:
-        raise DataError(
-            f"The table of dataset '{name}' had {plan.rows} rows and now has {rows}: it changed "
-            f"while it was read. Remove {store} and prepare it again."
-        )
-    rejects = read_rejects(store, records)
-    if rejects:
-        first = "; ".join(
-            f"{plan.row_words(one.row)} {quoted(one.smiles)}: {one.reason}" for one in rejects[:3]
-        )
-        where = store / REJECTS
-        left_out = f"{len(rejects)} of {rows} rows are no molecules and were left out"
-        _LOG.warning("Dataset '%s': %s (%s); see %s", name, left_out, first, where)
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    of_file = ["file", "row of file"] if plan.files else []
-    lines.writerow(["row", "smiles", "reason", *of_file])
-    for one in rejects:
-        place = plan.place(one.row) if plan.files else ()
-        lines.writerow([one.row, one.smiles, one.reason, *place])
-    write_atomic(store / REJECTS, text.getvalue().encode(), writer)
-    if len(rejects) == rows:
-        raise DataError(
-            f"None of the {rows} rows of dataset '{name}' is a molecule; the first reasons: "
-            f"{first}. All are listed in {where}. Is '{plan.smiles}' the SMILES column?"
-        )
-    _warn_of_getters(name, records)
-    for column, count in plan.infinite.items():
-        _LOG.warning(
-            "Dataset '%s': %d infinite values of column '%s' count as missing", name, count, column
-        )
-    remove_dead_writers(store)  # workers whose parent was killed end some time after it
-    commits = [f"{COMMITS}/{number:05d}.json" for number in range(plan.num_segments)]
-    manifest = build_manifest(store, plan, records, [PLAN, REJECTS, *commits])
-    for column, coverage in manifest.coverage.items():
-        if coverage.left_out:
-            _LOG.warning(
-                "Dataset '%s': %d labels of column '%s' are of hydrogens that are no atoms of the "
-                "graph (hydrogens: %s); they are left out",
-                *(name, coverage.left_out, column, plan.hydrogens),
-            )
-    write_manifest(store, manifest, writer)
-
-
-def _warn_of_getters(name: str, records: Sequence[SegmentRecord]) -> None:
-    """Say so where no molecule of a long table was decoded: numbers are right, time is lost."""
-    molecules = sum(record.molecules for record in records)
-    if molecules < _MANY or any(record.num_by_getters < record.molecules for record in records):
-        return
-    from graphium.molecules.fast_path import TESTED_RDKIT  # imports RDKit
-
-    _LOG.warning(
-        "Dataset '%s': none of its %d molecules could take the fast way from RDKit, which costs "
-        "time and changes no number. Unless each holds an atom map or a dummy, this version of "
-        "RDKit (%s) is not among those that graphium has been tested with (%s), or fails its "
-        "self-test",
-        *(name, molecules, records[0].versions["rdkit"], ", ".join(TESTED_RDKIT)),
-    )

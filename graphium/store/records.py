@@ -113,6 +113,10 @@ class Plan(Section):
         """Segments of the whole table."""
         return -(-self.rows // self.segment_rows)
 
+    def rows_of(self, segment: int) -> int:
+        """Rows of one segment."""
+        return min(self.segment_rows, self.rows - segment * self.segment_rows)
+
     @property
     def computes(self) -> bool:
         """Whether RDKit computes anything beyond the graphs, which takes most of the time."""

@@ -169,6 +169,9 @@ def test_the_folder_of_all_stores_is_verified_store_by_store(run, table, tmp_pat
         (["prepare", "TABLE", "smiles.x=1"], 2, "'smiles' holds one value, not options"),
         (["prepare", "TABLE", "split.kind=randm"], 2, "split.kind: should be .*'random'"),
         (["prepare", "TABLE", "structure"], 2, "'structure' is not of the form"),
+        (["prepare", "TABLE", "--part", "0/2"], 2, "--part is '0/2'; it is K/N"),
+        (["prepare", "TABLE", "--part", "1/2", "--parts", "2"], 2, "give one"),
+        (["commit", "absent"], 3, "absent is not the folder of a store that is being prepared"),
         (["info", "absent"], 3, "store absent does not exist"),
         (["verify", "absent"], 3, "There is no store absent"),
     ],
@@ -196,3 +199,52 @@ def test_the_limits_of_a_row_are_options(run, table, tmp_path, monkeypatch):
     code, _, err = run("prepare", table, "--worker-memory", 0)
     assert code == 2
     assert "--worker-memory" in err
+
+
+def test_a_table_is_prepared_in_parts_and_committed(run, table, tmp_path):
+    root = tmp_path / "cache"
+    words = ["prepare", table, "--store", root, "--workers", 1]
+
+    code, out, err = run(*words, "--parts", 4)
+    assert code == 0
+    assert out == f"graphium data prepare {table} --store {root} --workers 1 --part 1/1\n"
+    (store,) = (root / "stores").iterdir()
+    assert "There are only 1 segments" in err
+    assert f"graphium data commit {store}" in err
+    code, _, err = run("commit", store)
+    assert code == 3
+    assert "1 of its 1 segments are missing (0)" in err
+
+    code, out, _ = run(*words, "--part", "1/2")
+    assert code == 0
+    assert "part 1 of 2 is there (1 of 1 segments)" in out
+    assert f"all segments are there: graphium data commit {store}" in out
+    code, out, _ = run(*words, "--part", "2/2")
+    assert code == 0
+    assert "part 2 of 2 is there (0 of 1 segments)" in out
+
+    code, out, err = run("commit", store)
+    assert code == 0
+    assert f"{store.name}: 2 molecules of 3 rows" in out
+    assert "1 rows left out" in err
+    code, out, _ = run("verify", store)
+    assert out.startswith("OK: ")
+
+
+def test_the_tables_of_an_experiment_are_prepared_in_parts(run, table, tmp_path):
+    experiment = tmp_path / "e.yaml"
+    experiment.write_text(
+        f"name: e\ndatasets:\n  assay:\n    table: {table}\n"
+        "tasks:\n  t: {dataset: assay, labels: [y], loss: mae}\n"
+    )
+    words = ["prepare", experiment, "--store", tmp_path / "cache", "--workers", 1]
+
+    code, out, _ = run(*words, "--part", "1/1")
+    assert code == 0
+    assert "assay: part 1 of 1 is there" in out
+    assert not (tmp_path / "cache" / "mixes").exists()
+
+    code, out, _ = run(*words)
+    assert code == 0
+    assert "assay: 2 molecules of 3 rows" in out
+    assert list((tmp_path / "cache" / "mixes").glob("*/MANIFEST.json"))
