@@ -185,10 +185,10 @@ def passed_over(dataset: Dataset, name: str, task: TaskConfig) -> list[str]:
 
 def _why_absent(dataset: Dataset, label: str, usable: Sequence[str]) -> str:
     skipped = dataset.store.record.plan.skipped
-    if label in skipped:
+    for column in (name for name in skipped if fnmatchcase(name, label) or name == label):
         return (
-            f"column '{label}' of dataset '{dataset.name}' ({dataset.store.record.plan.source}) "
-            f"cannot be used: {skipped[label]}. {ROWS_COUNT}. Mend its cells (an empty one means "
+            f"column '{column}' of dataset '{dataset.name}' ({dataset.store.record.plan.source}) "
+            f"cannot be used: {skipped[column]}. {ROWS_COUNT}. Mend its cells (an empty one means "
             "that the label is not known), or leave the column out of the task"
         )
     return (

@@ -27,7 +27,7 @@ class DatasetReport(Section):
     rows: int
     """Rows of the table."""
     rejected: int
-    """Rows without a usable molecule."""
+    """Rows left out: no usable molecule, or a list of labels that does not fit it."""
     unassigned: int
     """Molecules that the split puts in no part; they are not used."""
     unlabelled: int
@@ -37,7 +37,7 @@ class DatasetReport(Section):
     parts: dict[Part, int]
     """Rows that are used in each part."""
     rejects: str = ""
-    """File that lists the rows without a usable molecule, below the folder of stores (a run's files
+    """File that lists these rows with the reason of each, below the folder of stores (a run's files
     name no place of the machine); empty when there are none."""
 
 
@@ -104,8 +104,10 @@ def _counts(parts: dict[Part, int]) -> str:
 def _dataset_line(name: str, dataset: DatasetReport) -> str:
     line = f"dataset {name}: {dataset.rows:,} rows: {_counts(dataset.parts)}"
     if dataset.rejected:
-        line += f", {dataset.rejected:,} without a usable molecule"
-        line += f" (listed in stores/{dataset.rejects} of the cache)" if dataset.rejects else ""
+        line += f", {dataset.rejected:,} that cannot be used"
+        line += (
+            f" (with reasons in stores/{dataset.rejects} of the cache)" if dataset.rejects else ""
+        )
     if dataset.unassigned:
         line += f", {dataset.unassigned:,} in no part"
     if dataset.unlabelled:

@@ -157,6 +157,9 @@ class _Column:
     name: str
     can_be_number: bool = True
     can_be_list: bool = True
+    """Whether no cell rules it out."""
+    has_lists: bool = False
+    """Whether a cell is a list."""
     infinite: int = 0
     note: str = ""
     distinct: set[str] = field(default_factory=set)
@@ -173,9 +176,22 @@ class _Column:
         if self.can_be_number:
             self._try_numbers(column, place)
         if self.can_be_list and not self.can_be_number:
-            lists = read_lists(column)
-            self.can_be_list = lists is not None
-            self.infinite += _count_infinite(lists or [])
+            self._try_lists(column, place)
+
+    def _try_lists(self, column: pa.Array, place: _Place) -> None:
+        lists = read_lists(column)
+        if lists is not None:
+            self.has_lists = self.has_lists or any(cell is not None for cell in lists)
+            self.infinite += _count_infinite(lists)
+            return
+        self.can_be_list = False
+        bad, follows_lists = _first_no_list(column)
+        self.has_lists = self.has_lists or follows_lists
+        if self.has_lists:
+            cell = column.slice(bad, 1)
+            text = str((read_text(cell) if is_text(cell.type) else cell.to_pylist())[0])
+            where = f"row {place.first_row + bad}{place.inside}"
+            self.note = f"{where} is {_shortened(text)}, no list of numbers as in rows above"
 
     def _try_numbers(self, column: pa.Array, place: _Place) -> None:
         numbers = read_numbers(column)
@@ -194,6 +210,8 @@ class _Column:
             return ColumnScan(self.name, "number", self.infinite, "", self.range.storage)
         if self.can_be_list:
             return ColumnScan(self.name, "list", self.infinite, "")
+        if self.has_lists:  # neither numbers nor classes
+            return ColumnScan(self.name, "skipped", 0, self.note)
         if not self.distinct:
             note = self.note or "its lists are not plain lists, or matrices, of numbers"
             return ColumnScan(self.name, "skipped", 0, note)
@@ -211,8 +229,23 @@ def _first_text(column: pa.Array, place: _Place) -> str:
         if read_numbers(pa.array([cell.as_py()], column.type)) is None:
             text = read_text(pa.array([cell.as_py()]))[0] or ""
             where = f"row {place.first_row + row}{place.inside}"
-            return f"{where} is '{text[:_SHOWN]}{'...' * (len(text) > _SHOWN)}'"
+            return f"{where} is {_shortened(text)}"
     raise AssertionError("some cell is no number")
+
+
+def _first_no_list(column: pa.Array) -> tuple[int, bool]:
+    """Return the first cell that is no list, and whether one above it is."""
+    follows_lists = False
+    for row in range(len(column)):
+        lists = read_lists(column.slice(row, 1))
+        if lists is None:
+            return row, follows_lists
+        follows_lists = follows_lists or lists[0] is not None
+    raise AssertionError("some cell is no list")
+
+
+def _shortened(text: str) -> str:
+    return f"'{text[:_SHOWN]}{'...' * (len(text) > _SHOWN)}'"
 
 
 def _count_infinite(lists: Iterable[NDArray[np.float32] | None]) -> int:

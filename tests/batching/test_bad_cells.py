@@ -48,3 +48,19 @@ def test_a_column_that_a_pattern_meant_is_not_left_out_silently(folder, name):
     (warning,) = [line for line in mix.report.warnings if "left out" in line]
     assert f"task 't': column 'b-bad' of dataset '{name}' matches 'b-*' and is left" in warning
     assert "row 7 is '>10'" in warning
+
+
+@pytest.mark.parametrize("label", ["charge", "ch*"])
+def test_a_task_on_lists_with_one_bad_cell_names_that_cell(tmp_path, label):
+    lists = ["[1, oops" if i == 7 else [0.5] * (i % 5 + 1) for i in range(20)]
+    rows = [f'{"C" * (i % 5 + 1)},"{cell}"' for i, cell in enumerate(lists)]
+    (tmp_path / "lists.csv").write_text("\n".join(["smiles,charge", *rows]))
+    task = {"dataset": "lists", "level": "node", "labels": [label], "loss": "mae"}
+    tables = {"lists": {"table": str(tmp_path / "lists.csv")}}
+    experiment = {"name": "t", "datasets": tables, "tasks": {"t": task}}
+    prepare_experiment(Experiment.model_validate(experiment), tmp_path / "root", workers=1)
+
+    with pytest.raises(DataError, match=(
+        r"'charge' of dataset 'lists' \(lists\.csv\) cannot be used: row 7 is '\[1, oops', no list"
+    )):  # fmt: skip
+        open_mix(Experiment.model_validate(experiment), tmp_path / "root")

@@ -145,7 +145,7 @@ def test_the_report_counts_what_happened(mix, prepared):
         "parts": {"train": 2, "val": 3, "test": 1},
         "rejects": f"{store.name}/rejects.csv",
     }
-    listed = f"usable molecule (listed in stores/{store.name}/rejects.csv of the cache)"
+    listed = f"that cannot be used (with reasons in stores/{store.name}/rejects.csv of the cache)"
     assert any(listed in line for line in report.lines())
     assert str(prepared) not in "".join(report.lines())
     assert report.datasets["other"].unassigned == 1

@@ -263,7 +263,7 @@ def test_bad_rows_are_counted_and_the_rest_goes_on(folder, capsys):
     assert run("--no-report") == 0
     captured = capsys.readouterr()
     assert "31 rows" in captured.out
-    assert "2 without a usable molecule" in captured.out
+    assert "2 that cannot be used (with reasons in stores/" in captured.out
     (rejects,) = (folder / "cache").glob("stores/*/rejects.csv")
     assert [row["row"] for row in csv.DictReader(rejects.read_text().splitlines())] == ["29", "30"]
 

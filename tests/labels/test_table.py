@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from graphium.errors import DataError
@@ -161,12 +162,40 @@ def test_json_text_and_parquet_lists_are_lists(tmp_path):
         np.testing.assert_array_equal(third, [1, np.nan])
 
 
-@pytest.mark.parametrize("cell", ["[1, 2", "[[1], [2, 3]]", '["a"]', '{"a": 1}'])
-def test_other_json_is_text(tmp_path, cell):
+@pytest.mark.parametrize("cell", ["[1, 2", "[[1], [2, 3]]", '["a"]', '{"a": 1}', "7"])
+def test_a_cell_that_is_no_list_of_numbers_among_lists_is_named(tmp_path, cell):
     path = tmp_path / "a.tsv"
-    path.write_text(f"smiles\ty\nCC\t[1, 2]\nCC\t{cell}\n")
+    path.write_text(f"smiles\ty\nCC\t\nCC\t[1, 2]\nCC\t{cell}\nCC\t[3\n")
 
-    assert kinds(open_table(path)) == {"y": "text"}
+    (found,) = scan_table(open_table(path), "smiles").columns
+
+    assert found.kind == "skipped"
+    assert found.note == f"row 2 is '{cell}', no list of numbers as in rows above"
+
+
+def test_a_bad_list_is_named_in_any_batch_and_in_columns_of_matrices(tmp_path):
+    late, matrices = tmp_path / "late.parquet", tmp_path / "matrices.parquet"
+    cells = ["[1]"] * 39_999 + ["[1, oops]"]
+    pd.DataFrame({"smiles": ["C"] * 40_000, "y": cells}).to_parquet(late)
+    square, ragged = [[0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0]]
+    rows = {"smiles": ["CC"] * 3, "y": [square, None, ragged]}
+    pq.write_table(pa.table(rows), matrices)
+
+    (text,) = scan_table(open_table(late), "smiles").columns
+    (matrix,) = scan_table(open_table(matrices), "smiles").columns
+
+    assert (text.kind, matrix.kind) == ("skipped", "skipped")
+    assert text.note.startswith("row 39999 is '[1, oops]', no list of numbers")
+    assert matrix.note.startswith("row 2 is '[[0.0, 1.0], [1.0]]', no list of numbers")
+
+
+def test_text_before_any_list_is_text(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("smiles\ty\nCC\tsolid\nCC\t[1, 2]\n")
+
+    (found,) = scan_table(open_table(path), "smiles").columns
+
+    assert (found.kind, found.note) == ("text", "row 0 is 'solid'")
 
 
 def test_infinite_numbers_and_those_beyond_float32_are_counted(tmp_path):
