@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from graphium.config.compose import read_overrides
 from graphium.config.data import DatasetConfig
 from graphium.config.load import build_experiment
 from graphium.config.mistakes import Mistake, config_error
+from graphium.errors import UsageError
 
 _OF_TABLE = "datasets.table."
 _AROUND_TABLE = (
@@ -26,7 +28,15 @@ def load_dataset(table: str, overrides: Sequence[str] = ()) -> DatasetConfig:
 
     Raises:
         ConfigError: Lists every mistake.
+        UsageError: If other files follow the table: the shell has replaced a pattern by them.
     """
+    files = [word for word in overrides if "=" not in word and Path(word).is_file()]
+    if files:
+        raise UsageError(
+            f"'{files[0]}' follows the table '{table}', where options are expected as key=value. "
+            "For several files of one table, put their pattern in quotes: "
+            f"'{Path(table).with_name('*' + Path(table).suffix)}'"
+        )
     found: list[Mistake] = []
     words = [*_AROUND_TABLE, *(_OF_TABLE + override for override in overrides)]
     experiment = build_experiment(read_overrides(words, found), found)

@@ -248,3 +248,28 @@ def test_the_tables_of_an_experiment_are_prepared_in_parts(run, table, tmp_path)
     assert code == 0
     assert "assay: 2 molecules of 3 rows" in out
     assert list((tmp_path / "cache" / "mixes").glob("*/MANIFEST.json"))
+
+
+def test_a_pattern_is_prepared_as_one_table_and_info_counts_its_files(run, tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"part-{number}.csv").write_text("smiles,y\nCCO,1\nbad,2\n")
+    words = ("--store", tmp_path / "cache", "--workers", 1)
+
+    code, out, _ = run("prepare", tmp_path / "part-*.csv", *words)
+
+    assert code == 0
+    assert "2 molecules of 4 rows" in out
+    (store,) = (tmp_path / "cache" / "stores").iterdir()
+    assert "part-*.csv, 2 files (SMILES in 'smiles')" in run("info", store)[1]
+
+
+def test_a_pattern_that_the_shell_has_replaced_is_recognised(run, tmp_path):
+    files = [tmp_path / f"part-{number}.csv" for number in (1, 2)]
+    for file in files:
+        file.write_text("smiles,y\nCCO,1\n")
+
+    code, _, err = run("prepare", *files)
+
+    assert code == 2
+    assert f"'{files[1]}' follows the table '{files[0]}'" in err
+    assert f"put their pattern in quotes: '{tmp_path / '*.csv'}'" in err
