@@ -86,6 +86,7 @@ def divide(datasets: Sequence[Dataset], keys: KeyIndex) -> Division:
             row=dataset.source_row,
             group_hash=keys.group_hash[first:last],
             scaffold=None if keys.scaffold is None else keys.scaffold[first:last],
+            row_words=dataset.store.record.plan.row_words,
         )
         own.append(assign_parts(split, molecules, dataset.store.text))
     parts = np.concatenate(own)

@@ -50,6 +50,8 @@ class SplitMolecules:
     scaffold: NDArray[np.uint64] | None = None
     """[S] hash of the Bemis-Murcko scaffold, of the molecule itself where it has no ring; for
     scaffold splits only."""
+    row_words: Callable[[int], str] = "row {}".format
+    """Where a row of the table stands, for messages."""
 
 
 def assign_parts(
@@ -133,7 +135,8 @@ def _from_column(
     if (named < 0).any():
         at = int(np.argmax(named < 0))
         raise DataError(
-            f"dataset '{molecules.dataset}', column '{split.column}', row {molecules.row[at]}: "
+            f"dataset '{molecules.dataset}', column '{split.column}', "
+            f"{molecules.row_words(int(molecules.row[at]))}: "
             f"'{cells[at]}' names no part; use train, val (or valid, validation) or test"
         )
     part = named.astype(np.uint8)

@@ -82,6 +82,24 @@ def test_a_label_that_cannot_be_is_named_by_file_and_row_inside_it(folder, tmp_p
         open_mix(experiment, tmp_path)
 
 
+def test_a_part_that_is_none_is_named_by_file_and_row_inside_it(tmp_path):
+    for number, last in ((1, "test"), (2, "tset")):
+        text = f"smiles,y,split\n{'C' * number}O,1,train\n{'C' * number}N,2,{last}\n"
+        (tmp_path / f"part-{number}.csv").write_text(text)
+    table = {"table": str(tmp_path / "part-*.csv"), "split": {"kind": "column"}}
+    experiment = Experiment.model_validate(
+        {
+            "name": "e",
+            "datasets": {"x": table},
+            "tasks": {"t": {"dataset": "x", "labels": ["y"], "loss": "mae"}},
+        }
+    )
+    prepare_experiment(experiment, tmp_path, workers=1)
+
+    with pytest.raises(DataError, match=r"column 'split', row 1 of part-2\.csv: 'tset' names no"):
+        open_mix(experiment, tmp_path)
+
+
 def test_any_byte_of_any_file_and_their_order_change_the_store_name(folder, tmp_path):
     config = DatasetConfig(table=str(folder / "part-*.csv"))
     names = [store_path(config, tmp_path).name]
