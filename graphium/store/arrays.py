@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from graphium.errors import StoreError
-from graphium.store.layout import CHUNK_BYTES, CHUNK_ROWS, ZSTD_LEVEL
+from graphium.store.layout import CHUNK_BYTES, CHUNK_ROWS, ZSTD_LEVEL, ZSTD_LEVELS
 
 
 def write_arrays(
@@ -38,7 +38,7 @@ def write_arrays(
             chunks=(chunk, *array.shape[1:]),
             shards=(-(-rows // chunk) * chunk, *array.shape[1:]),
             # The checksum must come last: crc32c finds every flipped bit, zstd alone about half.
-            compressors=(ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec()),
+            compressors=(ZstdCodec(level=ZSTD_LEVELS.get(name, ZSTD_LEVEL)), Crc32cCodec()),
             fill_value=0,
             chunk_key_encoding={"name": "default", "separator": "."},  # c.0: no folder of its own
             attributes=dict(attributes.get(name, {})),

@@ -52,6 +52,10 @@ CHUNK_ROWS = 1 << 16
 CHUNK_BYTES = 1 << 19
 """Raw bytes of an inner chunk of a wide array, at most."""
 ZSTD_LEVEL = 3
+ZSTD_LEVELS = dict.fromkeys(
+    ("graph_bit_known", "graph_bit_labels", "graph_code_known", "graph_float_known"), 1
+)
+"""Other levels, of single bits: where these have no pattern, a higher level packs them worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ ARRAYS = {
     "text_code": ArrayInfo("G, T", "uint", "1 + position among the strings of the column; 0 none"),
 }
 """The arrays of a segment. Bits fill bytes from the lowest place. ``*_labels`` and ``text_code``
-exist where the table has such columns; their attributes name the ``columns``, their ``units`` and
-the ``strings`` of text columns. ``atom_rank`` exists where some column describes atoms, bonds or
-pairs. ``positions`` and arrays of computed labels exist where they are asked for; ``names`` of the
-latter are those of their columns after the dot (of bits, the first and the last)."""
+exist where the table has such columns; their attributes name the ``columns``, the ``units`` of some
+of them and the ``strings`` of text columns. ``atom_rank`` exists where some column describes atoms,
+bonds or pairs. ``positions`` and arrays of computed labels exist where they are asked for;
+``names`` of the latter are those of their columns after the dot (of bits, the first and the last).
+"""

@@ -156,5 +156,5 @@ def _is_known(cell: NDArray[np.float32] | None) -> bool:
 def _attributes(columns: Sequence[StoredColumn]) -> dict[str, Any]:
     return {
         "columns": [column.name for column in columns],
-        "units": [column.unit for column in columns],
+        "units": {column.name: column.unit for column in columns if column.unit is not None},
     }
