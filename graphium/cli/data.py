@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from graphium.config.data import DatasetConfig
     from graphium.config.experiment import Experiment
     from graphium.store.limits import Limits
+    from graphium.store.prepare import DaskEngine
     from graphium.store.read import Store
 
 app = typer.Typer(no_args_is_help=True, help="Prepare, describe and verify stores.")
@@ -57,6 +58,18 @@ def prepare(
             metavar="N", min=1, help="Print the commands of N parts; make none.", show_default=False
         ),
     ] = None,
+    engine: Annotated[
+        Literal["local", "dask"],
+        typer.Option(help="Where to work: processes of this machine, or a Dask cluster."),
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Dask scheduler (tcp://host:8786); by default a cluster on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     row_timeout: RowTimeout = 10.0,
     worker_memory: WorkerMemory = 4.0,
 ) -> None:
@@ -69,16 +82,21 @@ def prepare(
     limits = Limits(row_timeout, worker_memory)
     experiment = _load_experiment(source, overrides or [])
     datasets = _load_table(source, overrides or []) if experiment is None else experiment.datasets
+    where = _choose_engine(engine, scheduler)
     if part is not None or parts is not None:
+        if where is not None:
+            raise UsageError("Parts need no --engine dask: give either.")
         command = spell_command(source, overrides or [], root, workers, limits)
         _divide(datasets, root, part, parts, command, workers, limits)
         return
     if experiment is not None:
-        paths = prepare_experiment(experiment, root, workers=workers, progress=True, limits=limits)
+        paths = prepare_experiment(
+            experiment, root, workers=workers, progress=True, limits=limits, engine=where
+        )
     else:
         paths = {
             name: prepare_dataset(
-                name, dataset, root, workers=workers, progress=True, limits=limits
+                name, dataset, root, workers=workers, progress=True, limits=limits, engine=where
             )
             for name, dataset in datasets.items()
         }
@@ -95,6 +113,16 @@ def commit(
 
     commit_store(store)
     _report(store.absolute().name, store)
+
+
+def _choose_engine(engine: str, scheduler: str | None) -> "DaskEngine | None":
+    from graphium.store.prepare import DaskEngine
+
+    if engine == "dask":
+        return DaskEngine(scheduler)
+    if scheduler is not None:
+        raise UsageError("--scheduler is the address of a Dask cluster: add --engine dask.")
+    return None
 
 
 def _load_experiment(source: str, overrides: list[str]) -> "Experiment | None":

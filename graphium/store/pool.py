@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -33,11 +33,18 @@ class Job:
     """How messages call it."""
 
 
-def _available_cores() -> int:
+def available_cores() -> int:
     """Return the cores this process may use; all there are, where the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class Runner(Protocol):
+    """Has jobs done, here or elsewhere."""
+
+    def run(self, jobs: Iterable[Job], report: Callable[[int], None]) -> Iterator[Any]:
+        """Yield the result of each job as it comes; ``report`` gets rows as they are done."""
 
 
 class WorkerPool:
@@ -47,7 +54,7 @@ class WorkerPool:
     """
 
     def __init__(self, workers: int = 0, limits: Limits | None = None) -> None:
-        self._limit = workers or _available_cores()
+        self._limit = workers or available_cores()
         self._limits = limits or Limits()
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         self._started: list[Worker] = []

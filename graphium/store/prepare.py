@@ -9,6 +9,8 @@ and ``parts.py`` divides the work among machines.
 
 import os
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,11 +28,19 @@ from graphium.store.limits import Limits
 from graphium.store.manifest import read_manifest
 from graphium.store.owner import own_name, remove_dead_writers, remove_if_empty
 from graphium.store.planning import check_declared, load_plan, make_plan
-from graphium.store.pool import Job, WorkerPool
+from graphium.store.pool import Job, Runner, WorkerPool
 from graphium.store.progress import progress_bar
 from graphium.store.read import open_store
 from graphium.store.records import Plan
 from graphium.store.source import Source, content_key, find_source
+
+
+@dataclass(frozen=True, slots=True)
+class DaskEngine:
+    """A Dask cluster as the place where segments are made."""
+
+    scheduler: str | None = None
+    """Address of one that runs already; None starts one on this machine."""
 
 
 def cache_root() -> Path:
@@ -57,6 +67,7 @@ def prepare_dataset(
     progress: bool = False,
     segment_rows: int | None = None,
     limits: Limits | None = None,
+    engine: DaskEngine | None = None,
 ) -> Path:
     """Prepare the store of one dataset, or finish it, or return at once when it is complete.
 
@@ -68,13 +79,14 @@ def prepare_dataset(
         progress: Show molecules per second.
         segment_rows: Rows of each segment; by default a function of the table's length.
         limits: What a row may cost before it is refused; by default that of ``Limits``.
+        engine: Where segments are made; by default in processes of this machine.
 
     Raises:
         DataError: If the table cannot be used, or none of its rows is a molecule.
         StoreError: If the store cannot be written or is damaged.
     """
-    with WorkerPool(workers, limits) as pool:
-        return _prepare(name, dataset, root, pool, progress, segment_rows)
+    with _open_pools(workers, limits, engine) as (pool, runner):
+        return _prepare(name, dataset, root, pool, runner, progress, segment_rows)
 
 
 def prepare_experiment(
@@ -84,6 +96,7 @@ def prepare_experiment(
     workers: int = 0,
     progress: bool = False,
     limits: Limits | None = None,
+    engine: DaskEngine | None = None,
 ) -> dict[str, Path]:
     """Prepare all that an experiment reads: one store for each dataset and the key index.
 
@@ -93,6 +106,7 @@ def prepare_experiment(
         workers: Processes; 0 takes one for each core. Their number does not change the stores.
         progress: Show molecules per second.
         limits: What a row may cost before it is refused; by default that of ``Limits``.
+        engine: Where segments are made; by default in processes of this machine.
 
     Returns:
         The store of each dataset.
@@ -101,9 +115,9 @@ def prepare_experiment(
         DataError: If a table cannot be used.
         StoreError: If a store cannot be written or is damaged.
     """
-    with WorkerPool(workers, limits) as pool:
+    with _open_pools(workers, limits, engine) as (pool, runner):
         paths = {
-            name: _prepare(name, dataset, root, pool, progress, None)
+            name: _prepare(name, dataset, root, pool, runner, progress, None)
             for name, dataset in experiment.datasets.items()
         }
         stores = [open_store(path) for path in paths.values()]
@@ -133,6 +147,21 @@ def missing(experiment: Experiment, root: Path) -> list[str]:
     return [] if (index / MANIFEST).is_file() else ["the key index of its datasets"]
 
 
+@contextmanager
+def _open_pools(
+    workers: int, limits: Limits | None, engine: DaskEngine | None
+) -> Iterator[tuple[WorkerPool, Runner]]:
+    """Yield workers of this machine, and whatever makes the segments."""
+    with WorkerPool(workers, limits) as pool:
+        if engine is None:
+            yield pool, pool
+            return
+        from graphium.store.dask_engine import DaskPool
+
+        with DaskPool(workers, limits, engine.scheduler) as runner:
+            yield pool, runner
+
+
 def _needs_scaffolds(experiment: Experiment) -> bool:
     return any(one.split.kind == "scaffold" for one in experiment.datasets.values())
 
@@ -147,6 +176,7 @@ def _prepare(
     dataset: DatasetConfig,
     root: Path,
     pool: WorkerPool,
+    runner: Runner,
     progress: bool,
     segment_rows: int | None,
 ) -> Path:
@@ -161,7 +191,7 @@ def _prepare(
             plan = agree_on_plan(dataset, source, pool, segment_rows, store, writer)
             check_declared(name, dataset, plan)
             todo = range(plan.num_segments)
-            write_segments(name, source.open(), plan, todo, store, writer, pool, progress)
+            write_segments(name, source.open(), plan, todo, store, writer, runner, progress)
             finish_store(name, plan, store, writer)
     except (DataError, OSError):
         if not (store / MANIFEST).is_file():
@@ -201,7 +231,7 @@ def write_segments(
     wanted: Collection[int],
     store: Path,
     writer: str,
-    pool: WorkerPool,
+    runner: Runner,
     progress: bool,
 ) -> None:
     """Write those of the wanted segments that have no record yet.
@@ -216,7 +246,12 @@ def write_segments(
     if not todo:
         return
     plan_json = plan.model_dump(mode="json")
-    header = {"kind": "segment", "store": str(store), "plan": plan_json, "writer": writer}
+    header = {
+        "kind": "segment",
+        "store": str(store.absolute()),
+        "plan": plan_json,
+        "writer": writer,
+    }
     jobs = (
         Job({**header, "number": number}, rows, f"segment {number} of dataset '{name}'")
         for number, rows in _cut(table, plan, todo)
@@ -224,7 +259,7 @@ def write_segments(
     total = sum(plan.rows_of(number) for number in wanted)
     done = sum(records[number].rows for number in wanted if number in records)
     with progress_bar(name, total, done, show=progress) as report:
-        for _ in pool.run(jobs, report):
+        for _ in runner.run(jobs, report):
             pass
 
 

@@ -171,6 +171,8 @@ def test_the_folder_of_all_stores_is_verified_store_by_store(run, table, tmp_pat
         (["prepare", "TABLE", "structure"], 2, "'structure' is not of the form"),
         (["prepare", "TABLE", "--part", "0/2"], 2, "--part is '0/2'; it is K/N"),
         (["prepare", "TABLE", "--part", "1/2", "--parts", "2"], 2, "give one"),
+        (["prepare", "TABLE", "--part", "1/2", "--engine", "dask"], 2, "Parts need no --engine"),
+        (["prepare", "TABLE", "--scheduler", "tcp://node:1"], 2, "add --engine dask"),
         (["commit", "absent"], 3, "absent is not the folder of a store that is being prepared"),
         (["info", "absent"], 3, "store absent does not exist"),
         (["verify", "absent"], 3, "There is no store absent"),
