@@ -113,11 +113,14 @@ def grow_forest(
             trees look at the square root of their number.
 
     Returns:
-        The forest, or why none was grown: no labels, or too many columns with gaps of their own.
+        The forest, or why none was grown: no labels, nothing held out, or too many columns with
+        gaps of their own.
     """
     fits = list(_same_gaps(~np.isnan(labels)))
     if not fits:
         return "no training row has a label"
+    if not len(wanted):
+        return "nothing is held out to predict"
     if len(fits) > MAX_FITS:
         return (
             f"the {len(labels[0]):,} label columns are missing in {len(fits):,} different sets of "

@@ -219,10 +219,11 @@ def _classes(
     dataset: Dataset, name: str, task: TaskConfig, labels: Sequence[str]
 ) -> tuple[list[str] | None, int | None]:
     """Return class names and number of classes of a task; None where they do not apply."""
-    declared = [dataset.config.categories[x] for x in labels if x in dataset.config.categories]
-    if task.is_regression and declared:
+    classes = [label for label in labels if label in dataset.config.categories]
+    declared = [dataset.config.categories[label] for label in classes]
+    if task.is_regression and classes:
         raise DataError(
-            f"task '{name}': '{labels[0]}' has categories, which loss '{task.loss}' cannot learn; "
+            f"task '{name}': '{classes[0]}' has categories, which loss '{task.loss}' cannot learn; "
             "use loss ce (or bce for two classes)"
         )
     if task.loss != "ce":

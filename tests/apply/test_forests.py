@@ -114,6 +114,14 @@ def test_many_rows_get_fewer_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (few.trees, many.trees) == (40, 10)
 
 
+def test_where_nothing_is_held_out_no_forest_is_grown() -> None:
+    features, labels = np.ones((4, 3)), np.array([[1.0], [2.0], [3.0], [4.0]], np.float32)
+
+    for spec in (_spec(), _spec("bce"), _spec("ce", classes=5)):
+        forest = grow_forest(spec, features, labels, np.ones((0, 3)), trees=5, max_features=1.0)
+        assert forest == "nothing is held out to predict"
+
+
 def test_why_no_forest_is_grown_is_said() -> None:
     x = _bits(200)
     nothing = np.full((200, 1), NAN, np.float32)

@@ -227,7 +227,8 @@ def test_specs_of_a_model_keep_its_statistics(prepared, mix):
         ),
         ({"labels": ["charge"]}, r"describes atoms \(level node\), the task molecules"),
         ({"labels": ["y"], "level": "edge"}, r"describes molecules \(level graph\)"),
-        ({"labels": ["shade"]}, r"has categories, which loss 'mae' cannot learn"),
+        ({"labels": ["shade"]}, r"'shade' has categories, which loss 'mae' cannot learn"),
+        ({"labels": ["y", "shade"]}, r"'shade' has categories, which loss 'mae' cannot learn"),
         ({"labels": ["odd"], "loss": "bce"}, r"row 5: 'odd' is 0.5, but .* 0 or 1 \(2 are not"),
         (
             {"labels": ["class"], "loss": "ce", "num_classes": 2},
