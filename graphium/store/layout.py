@@ -24,7 +24,7 @@ S source rows, G molecules, N atoms, B bonds, P pairs of atoms of one segment; L
 from dataclasses import dataclass
 
 FORMAT = "graphium-store"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Written to every manifest; a reader refuses versions it does not know."""
 
 MANIFEST = "MANIFEST.json"
