@@ -186,12 +186,12 @@ class _Column:
             return
         self.can_be_list = False
         bad, follows_lists = _first_no_list(column)
-        self.has_lists = self.has_lists or follows_lists
+        self.has_lists = self.has_lists or follows_lists or _are_mostly_lists(column)
         if self.has_lists:
             cell = column.slice(bad, 1)
             text = str((read_text(cell) if is_text(cell.type) else cell.to_pylist())[0])
             where = f"row {place.first_row + bad}{place.inside}"
-            self.note = f"{where} is {_shortened(text)}, no list of numbers as in rows above"
+            self.note = f"{where} is {_shortened(text)}, no list of numbers as in other rows"
 
     def _try_numbers(self, column: pa.Array, place: _Place) -> None:
         numbers = read_numbers(column)
@@ -242,6 +242,17 @@ def _first_no_list(column: pa.Array) -> tuple[int, bool]:
             return row, follows_lists
         follows_lists = follows_lists or lists[0] is not None
     raise AssertionError("some cell is no list")
+
+
+def _are_mostly_lists(column: pa.Array) -> bool:
+    """Say whether more than half of the cells of text that are not missing are lists."""
+    if not is_text(column.type):
+        return False
+    given = [text for text in read_text(column) if text is not None]
+    if 2 * sum(text.lstrip().startswith("[") for text in given) <= len(given):
+        return False  # most text: found without a look at each cell
+    lists = sum(read_lists(pa.array([text])) is not None for text in given)
+    return 2 * lists > len(given)
 
 
 def _shortened(text: str) -> str:

@@ -105,7 +105,8 @@ def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
     for column, option in declared.items():
         where = f"datasets.{name}.{option} (table {plan.source})"
         if column in plan.skipped:
-            raise DataError(f"Column '{column}' of {where} cannot be used: {plan.skipped[column]}.")
+            reason = plan.skipped[column]
+            raise DataError(f"Column '{column}' of {where} cannot be used: {reason}. {ROWS_COUNT}.")
         require_columns(list(stored), [column], where)
         found = stored[column]
         if option == "weights" and (found.kind != "number" or column in plan.infinite):
@@ -113,7 +114,11 @@ def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
             reason = held.get(found.kind, f"one number for each of its {level_words(found.level)}")
             raise DataError(f"Column '{column}' of {where} must hold numbers; it holds {reason}.")
         if option == "levels" and found.kind != "list":
-            raise DataError(f"Column '{column}' of {where} does not hold lists of numbers.")
+            cells = f"text: {found.note}" if found.kind == "text" else "one number in each cell"
+            raise DataError(
+                f"Column '{column}' of {where} does not hold lists of numbers; it holds {cells}. "
+                f"{ROWS_COUNT}."
+            )
 
 
 def _stored_column(column: ColumnScan, levels: dict[str, Level]) -> StoredColumn:

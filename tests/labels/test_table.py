@@ -170,7 +170,7 @@ def test_a_cell_that_is_no_list_of_numbers_among_lists_is_named(tmp_path, cell):
     (found,) = scan_table(open_table(path), "smiles").columns
 
     assert found.kind == "skipped"
-    assert found.note == f"row 2 is '{cell}', no list of numbers as in rows above"
+    assert found.note == f"row 2 is '{cell}', no list of numbers as in other rows"
 
 
 def test_a_bad_list_is_named_in_any_batch_and_in_columns_of_matrices(tmp_path):
@@ -187,6 +187,24 @@ def test_a_bad_list_is_named_in_any_batch_and_in_columns_of_matrices(tmp_path):
     assert (text.kind, matrix.kind) == ("skipped", "skipped")
     assert text.note.startswith("row 39999 is '[1, oops]', no list of numbers")
     assert matrix.note.startswith("row 2 is '[[0.0, 1.0], [1.0]]', no list of numbers")
+
+
+def test_a_bad_first_cell_is_named_and_not_the_good_lists_below_it(tmp_path):
+    path = tmp_path / "a.tsv"
+    for cell in ("oops", "1 2 3", "7"):
+        path.write_text(f"smiles\ty\nCC\t{cell}\nCC\t[1, 2]\nCC\t[3, 4]\n")
+
+        (found,) = scan_table(open_table(path), "smiles").columns
+
+        assert found.kind == "skipped"
+        assert found.note == f"row 0 is '{cell}', no list of numbers as in other rows"
+
+
+def test_ranges_in_brackets_are_classes(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("smiles\ty\nCC\t[0,5)\nCC\t[5,9)\nCC\t[9,12]\n")
+
+    assert kinds(open_table(path)) == {"y": "text"}
 
 
 def test_text_before_any_list_is_text(tmp_path):
