@@ -21,6 +21,7 @@ from graphium.errors import UsageError
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_batch import MolBatch
 from graphium.graphs.mol_block import MolBlock, RowStatus
+from graphium.graphs.reasons import syntax_note
 from graphium.molecules.featurize import FeaturizedChunk
 from graphium.nn.build import build_network
 from graphium.nn.network import Network
@@ -108,8 +109,8 @@ class Model:
             (NaN or None); it is None elsewhere.
         """
         frames = [
-            self._predict_chunk(chunk, batch_size or self.experiment.batch.eval_size)
-            for chunk in self._chunks(smiles)
+            self._predict_chunk(texts, chunk, batch_size or self.experiment.batch.eval_size)
+            for texts, chunk in self._chunks(smiles)
         ]
         return pd.concat(frames, ignore_index=True)
 
@@ -124,7 +125,7 @@ class Model:
     ) -> Embedded:
         """Do as ``embed`` and say also why rows failed."""
         values, errors = [], []
-        for chunk in self._chunks(smiles):
+        for texts, chunk in self._chunks(smiles):
             pieces = self._run(
                 chunk.block, batch_size or self.experiment.batch.eval_size, self.network.embed
             )
@@ -133,16 +134,21 @@ class Model:
             out = np.full((len(chunk.status), known.shape[1]), np.nan, np.float32)
             out[chunk.rows] = known
             values.append(out)
-            errors += _errors(chunk)
+            errors += _errors(texts, chunk)
         return Embedded(np.concatenate(values), errors)
 
-    def _chunks(self, smiles: Sequence[str | None]) -> Iterator[FeaturizedChunk]:
+    def _chunks(
+        self, smiles: Sequence[str | None]
+    ) -> Iterator[tuple[Sequence[str | None], FeaturizedChunk]]:
         if isinstance(smiles, str):  # a string is a sequence of strings, too
             raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
         starts = range(0, max(len(smiles), 1), CHUNK)
-        return self._featurize([smiles[first : first + CHUNK] for first in starts])
+        lists = [smiles[first : first + CHUNK] for first in starts]
+        return zip(lists, self._featurize(lists), strict=True)
 
-    def _predict_chunk(self, chunk: FeaturizedChunk, batch_size: int) -> pd.DataFrame:
+    def _predict_chunk(
+        self, texts: Sequence[str | None], chunk: FeaturizedChunk, batch_size: int
+    ) -> pd.DataFrame:
         outputs = list(self._run(chunk.block, batch_size, self._answer))
         columns: dict[str, pd.Series] = {}
         for spec, names in zip(self.specs, column_names(self.specs), strict=True):
@@ -151,7 +157,7 @@ class Model:
             columns |= prediction_columns(
                 spec, names, values, chunk.rows, lengths, len(chunk.status)
             )
-        columns["error"] = pd.Series(_errors(chunk), dtype=object)
+        columns["error"] = pd.Series(_errors(texts, chunk), dtype=object)
         return pd.DataFrame(columns)
 
     def _answer(self, batch: MolBatch) -> dict[str, Tensor]:
@@ -203,7 +209,15 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _errors(chunk: FeaturizedChunk) -> list[str | None]:
+def _errors(texts: Sequence[str | None], chunk: FeaturizedChunk) -> list[str | None]:
     return [
-        None if status == RowStatus.OK else REASONS[RowStatus(status)] for status in chunk.status
+        _error(text, RowStatus(status))
+        for text, status in zip(texts, chunk.status.tolist(), strict=True)
     ]
+
+
+def _error(text: str | None, status: RowStatus) -> str | None:
+    if status == RowStatus.OK:
+        return None
+    note = syntax_note(text) if status == RowStatus.SYNTAX and isinstance(text, str) else None
+    return f"syntax: {note}" if note else REASONS[status]

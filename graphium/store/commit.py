@@ -9,13 +9,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from graphium.errors import DataError, StoreError, quoted
+from graphium.graphs.mol_block import RowStatus
 from graphium.store.files import write_atomic
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS
 from graphium.store.manifest import build_manifest, read_manifest, write_manifest
 from graphium.store.owner import own_name, remove_dead_writers, tidy_finished
 from graphium.store.planning import load_plan
 from graphium.store.portions import noted_division
-from graphium.store.read import read_rejects
+from graphium.store.read import Reject, read_rejects
 from graphium.store.records import Manifest, Plan, SegmentRecord, describe_errors
 
 _LOG = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
             f"{plan.row_words(one.row)} {quoted(one.smiles)}: {one.reason}" for one in rejects[:3]
         )
         where = store / REJECTS
-        left_out = f"{len(rejects)} of {rows} rows are no molecules and were left out"
+        left_out = f"{len(rejects)} of {rows} rows were left out: {_count_kinds(rejects)}"
         _LOG.warning("Dataset '%s': %s (%s); see %s", name, left_out, first, where)
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
@@ -162,9 +163,11 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
         lines.writerow([one.row, one.smiles, one.reason, *place])
     write_atomic(store / REJECTS, text.getvalue().encode(), writer)
     if len(rejects) == rows:
+        no_molecules = any(one.status != RowStatus.LABELS for one in rejects)
+        question = f" Is '{plan.smiles}' the SMILES column?" if no_molecules else ""
         raise DataError(
-            f"None of the {rows} rows of dataset '{name}' is a molecule; the first reasons: "
-            f"{first}. All are listed in {where}. Is '{plan.smiles}' the SMILES column?"
+            f"None of the {rows} rows of dataset '{name}' can be used: {_count_kinds(rejects)}; "
+            f"the first reasons: {first}. All are listed in {where}.{question}"
         )
     _warn_of_getters(name, records)
     for column, count in plan.infinite.items():
@@ -182,6 +185,18 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
                 *(name, coverage.left_out, column, plan.hydrogens),
             )
     write_manifest(store, manifest, writer)
+
+
+def _count_kinds(rejects: Sequence[Reject]) -> str:
+    """Return how many are no molecules, and how many are molecules with lists that do not fit."""
+    misfits = sum(one.status == RowStatus.LABELS for one in rejects)
+    others = len(rejects) - misfits
+    words = []
+    if others:
+        words.append(f"{others} {'is no molecule' if others == 1 else 'are no molecules'}")
+    if misfits:
+        words.append(f"{misfits} {'has' if misfits == 1 else 'have'} a list that does not fit")
+    return ", ".join(words)
 
 
 def _warn_of_getters(name: str, records: Sequence[SegmentRecord]) -> None:

@@ -19,6 +19,7 @@ from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError, StoreError
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
+from graphium.graphs.reasons import syntax_note
 from graphium.labels.header import shorten
 from graphium.store.arrays import array_sha256, read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
@@ -53,11 +54,12 @@ class LabelTable:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row of the table that became no molecule."""
+    """A row of the table that was left out."""
 
     row: int
     """0-based."""
     smiles: str
+    status: RowStatus
     reason: str
     """Name of its ``RowStatus`` in lower case, and what else is known."""
 
@@ -89,8 +91,11 @@ def read_rejects(store: Path, records: Iterable[SegmentRecord]) -> list[Reject]:
         smiles = _read_strings(store, record, "rejected_length", "rejected_smiles")
         notes = _read_strings(store, record, "rejected_note_length", "rejected_note")
         for row, text, note in zip(rejected.tolist(), smiles, notes, strict=True):
-            name = RowStatus(status[row]).name.lower()
-            out.append(Reject(record.first_row + row, text, f"{name}: {note}" if note else name))
+            found = RowStatus(status[row])
+            known = note or (syntax_note(text) if found == RowStatus.SYNTAX else None)
+            name = found.name.lower()
+            reason = f"{name}: {known}" if known else name
+            out.append(Reject(record.first_row + row, text, found, reason))
     return out
 
 

@@ -11,6 +11,7 @@ from tiny_model import SPECS, write_tiny_model
 from graphium.apply.model import REASONS, Model, load_model
 from graphium.errors import CheckpointError, UsageError
 from graphium.graphs.mol_block import RowStatus
+from graphium.graphs.reasons import TEXT_AFTER
 from graphium.nn.pairs import every_pair
 from graphium.store.limits import Limits
 from graphium.testing.hostile import hostile_rows
@@ -38,6 +39,12 @@ def test_there_is_a_row_for_each_smiles_and_a_reason_for_each_failure(model: Mod
     assert table.loc[FAILED, "expt_predicted"].isna().all()
     assert table.loc[FAILED, "class_predicted"].isna().all()
     assert table.drop(index=FAILED).drop(columns="error").notna().all(axis=None)
+
+
+def test_text_after_a_smiles_is_refused_as_such(model: Model) -> None:
+    errors = model.predict(["CCO |$a;b;c$|", "CCO name", "C1CC", " CCO "])["error"].tolist()
+
+    assert errors == [f"syntax: {TEXT_AFTER}"] * 2 + ["syntax: not a SMILES", None]
 
 
 def test_predictions_do_not_depend_on_the_batch_size(model: Model) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from graphium.config.data import ColumnSplitConfig, DatasetConfig
 from graphium.errors import DataError
+from graphium.graphs.reasons import TEXT_AFTER
 from graphium.store.layout import MANIFEST
 from graphium.store.planning import choose_segment_rows
 from graphium.store.prepare import cache_root, prepare_dataset, store_path
@@ -155,7 +156,7 @@ def test_bad_rows_are_counted_and_listed_and_the_rest_goes_on(store_dir):
     rejects = [(one.row, one.reason) for one in store.rejects()]
 
     assert rejects == [
-        (7, "syntax"),
+        (7, f"syntax: {TEXT_AFTER}"),
         (9, "labels: 'charge' has 5 numbers for 3 atoms"),
         (20, "valence"),
         (41, "empty"),
@@ -185,6 +186,32 @@ def test_a_table_without_any_molecule_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"None of the 2 rows.*row 0 'X': syntax.*SMILES column"):
         prepare_dataset("a", config, tmp_path, workers=1)
     assert not list(tmp_path.glob(f"stores/*/{MANIFEST}"))
+
+
+def test_text_after_the_smiles_is_told_as_such(tmp_path, caplog):
+    smiles = ["CCO |$a;b;c$|", "CCO ethanol", "C1CC"]
+    mixed, refused = write(tmp_path / "a.csv", smiles=[*smiles, " CC "]), tmp_path / "b.csv"
+
+    store = open_store(prepare_dataset("a", mixed, tmp_path, workers=1))
+
+    reason = f"syntax: {TEXT_AFTER}"
+    assert [one.reason for one in store.rejects()] == [reason, reason, "syntax"]
+    assert f"row 1 'CCO ethanol': {reason}" in caplog.text
+    with pytest.raises(DataError, match=r"None of the 3.*text after the SMILES is not read \(CXS"):
+        prepare_dataset("b", write(refused, smiles=smiles), tmp_path, workers=1)
+
+
+def test_molecules_with_lists_that_do_not_fit_are_not_told_as_none(tmp_path, caplog):
+    lists = ["[1, 2, 3]", "[1]", "[1, 2]", "[1]"]
+    config = write(tmp_path / "a.csv", smiles=["CCO", "CC", "X", "Y"], q=lists)
+    config = config.model_copy(update={"levels": {"q": "node"}})
+    prepare_dataset("a", config, tmp_path, workers=1)
+    assert "3 of 4 rows were left out: 2 are no molecules, 1 has a list that" in caplog.text
+
+    all_misfit = write(tmp_path / "b.csv", smiles=["CCO", "CC"], q=["[1]", "[3]"])
+    all_misfit = all_misfit.model_copy(update={"levels": {"q": "node"}})
+    with pytest.raises(DataError, match=r"None of .* can be used: 2 have a list .*\.csv\.$"):
+        prepare_dataset("b", all_misfit, tmp_path, workers=1)
 
 
 def test_infinite_labels_are_missing_and_reported(store_dir, config, caplog, tmp_path):
@@ -275,7 +302,8 @@ def test_lists_that_fit_bonds_and_pairs_need_a_level(tmp_path):
         ({"weights": "weight"}, r"'weight' for datasets\.d\.weights.*did you mean 'weights'"),
         ({"weights": "part"}, "'part'.*must hold numbers; it holds text: row 0 is 'train'"),
         ({"categories": {"parts": ["a"]}}, "categories.*did you mean 'part'"),
-        ({"levels": {"y": "node"}}, "'y'.*does not hold lists"),
+        ({"levels": {"y": "node"}}, "'y'.*does not hold lists.*one number in each cell"),
+        ({"levels": {"part": "node"}}, "'part'.*not hold lists.*text: row 0 is 'train'. Rows"),
         ({"split": ColumnSplitConfig(column="splits")}, "'splits' for datasets.d.split"),
     ],
 )
