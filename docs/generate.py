@@ -17,6 +17,7 @@ from graphium.graphs.features import (
     Feature,
 )
 from graphium.graphs.mol_block import RowStatus
+from graphium.graphs.reasons import MEANINGS
 from graphium.store import layout
 
 
@@ -71,14 +72,15 @@ def _conformer_features() -> str:
 
 def _store() -> str:
     rows = [(f"`{name}`", f"[{a.shape}]", a.dtype, a.meaning) for name, a in layout.ARRAYS.items()]
-    status = [(str(int(one)), one.name.lower()) for one in RowStatus]
+    means = {RowStatus.OK: "the row is a molecule", **MEANINGS}
+    status = [(str(int(one)), one.name.lower(), means[one]) for one in RowStatus]
     return "\n".join(
         (
             _literal(layout),
             "### Arrays of a segment\n",
             _table(("array", "shape", "type", "meaning"), rows),
             "### Status of a row\n",
-            _table(("status", "name"), status),
+            _table(("status", "name", "meaning"), status),
         )
     )
 

@@ -21,7 +21,7 @@ from graphium.errors import UsageError
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_batch import MolBatch
 from graphium.graphs.mol_block import MolBlock, RowStatus
-from graphium.graphs.reasons import syntax_note
+from graphium.graphs.reasons import MEANINGS, syntax_note
 from graphium.molecules.featurize import FeaturizedChunk
 from graphium.nn.build import build_network
 from graphium.nn.network import Network
@@ -33,18 +33,6 @@ _T = TypeVar("_T")
 
 CHUNK = 4_096
 """Rows featurised at once."""
-
-REASONS = {
-    RowStatus.SYNTAX: "syntax: not a SMILES",
-    RowStatus.VALENCE: "valence: an atom has more bonds than it can have",
-    RowStatus.KEKULIZE: "kekulize: aromatic bonds that do not fit",
-    RowStatus.EMPTY: "empty: no SMILES",
-    RowStatus.TOO_BIG: "too_big: more atoms or rings than are read",
-    RowStatus.TIMEOUT: "timeout: reading it took too long",
-    RowStatus.NOT_ASCII: "not_ascii: characters that a SMILES cannot have",
-    RowStatus.CRASHED: "crashed: reading it ended the process or took too much memory",
-}
-"""What the ``error`` column says; begins with the name of the status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,4 +208,4 @@ def _error(text: str | None, status: RowStatus) -> str | None:
     if status == RowStatus.OK:
         return None
     note = syntax_note(text) if status == RowStatus.SYNTAX and isinstance(text, str) else None
-    return f"syntax: {note}" if note else REASONS[status]
+    return f"{status.name.lower()}: {note or MEANINGS[status]}"

@@ -8,9 +8,8 @@ import pytest
 import torch
 from tiny_model import SPECS, write_tiny_model
 
-from graphium.apply.model import REASONS, Model, load_model
+from graphium.apply.model import Model, load_model
 from graphium.errors import CheckpointError, UsageError
-from graphium.graphs.mol_block import RowStatus
 from graphium.graphs.reasons import TEXT_AFTER
 from graphium.nn.pairs import every_pair
 from graphium.store.limits import Limits
@@ -195,11 +194,6 @@ def test_a_label_that_two_tasks_share_is_told_apart_by_its_task(model: Model) ->
 
     assert {"energy.expt_predicted", "toxicity.expt_predicted", "calc_predicted"} <= set(columns)
     assert "expt_predicted" not in columns
-
-
-def test_every_status_of_a_row_has_words() -> None:
-    assert set(REASONS) == set(RowStatus) - {RowStatus.OK, RowStatus.LABELS}
-    assert all(text.startswith(status.name.lower()) for status, text in REASONS.items())
 
 
 def test_a_missing_checkpoint_and_a_missing_device_are_user_errors(tmp_path: Path) -> None:
