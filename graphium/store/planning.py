@@ -105,8 +105,11 @@ def check_declared(name: str, dataset: DatasetConfig, plan: Plan) -> None:
     for column, option in declared.items():
         where = f"datasets.{name}.{option} (table {plan.source})"
         if column in plan.skipped:
-            reason = plan.skipped[column]
-            raise DataError(f"Column '{column}' of {where} cannot be used: {reason}. {ROWS_COUNT}.")
+            remedy = " Mend such cells, or leave them empty." if option == "levels" else ""
+            raise DataError(
+                f"Column '{column}' of {where} cannot be used: {plan.skipped[column]}. "
+                f"{ROWS_COUNT}.{remedy}"
+            )
         require_columns(list(stored), [column], where)
         found = stored[column]
         if option == "weights" and (found.kind != "number" or column in plan.infinite):

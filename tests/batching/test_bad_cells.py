@@ -1,11 +1,14 @@
 """One cell that is no number: the user is told which, and what to do."""
 
+import re
+
 import pytest
 
 from graphium.batching.mix import open_mix
+from graphium.config.data import DatasetConfig
 from graphium.config.experiment import Experiment
 from graphium.errors import DataError
-from graphium.store.prepare import prepare_experiment
+from graphium.store.prepare import prepare_dataset, prepare_experiment
 
 ROWS = {"few": 20, "many": 1_100}
 
@@ -64,3 +67,18 @@ def test_a_task_on_lists_with_one_bad_cell_names_that_cell(tmp_path, label):
         r"'charge' of dataset 'lists' \(lists\.csv\) cannot be used: row 7 is '\[1, oops', no list"
     )):  # fmt: skip
         open_mix(Experiment.model_validate(experiment), tmp_path / "root")
+
+
+@pytest.mark.parametrize("cell", ["oops", "[1,2,3", "1 2 3", '[0.1,""a"",3]', "7"])
+@pytest.mark.parametrize("row", [0, 145])
+def test_a_declared_column_of_lists_names_the_one_bad_cell(tmp_path, cell, row):
+    rows = [f'CC,"{cell if i == row else "[0.5, -0.28]"}"' for i in range(160)]
+    (tmp_path / "lists.csv").write_text("\n".join(["smiles,crippen", *rows]))
+    config = DatasetConfig(table=str(tmp_path / "lists.csv"), levels={"crippen": "node"})
+
+    found = cell.replace('""', '"')
+    with pytest.raises(DataError, match=(
+        rf"'crippen' of datasets.d.levels .*: row {row} is '{re.escape(found)}', "
+        r"no list of numbers as in other rows\. Rows count .* Mend such cells, or leave them empty"
+    )):  # fmt: skip
+        prepare_dataset("d", config, tmp_path, workers=1)
