@@ -239,9 +239,14 @@ def test_leaving_a_pool_by_an_error_ends_a_worker_that_hangs(faults):
         workers.extend(pool._started)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Timer(2.0, interrupt).start()
-    with pytest.raises(KeyboardInterrupt), pool:
-        next(pool.run([job([HANG])], nothing))
+    # A suite that a script started in the background inherits an ignored SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(2.0, interrupt).start()
+        with pytest.raises(KeyboardInterrupt), pool:
+            next(pool.run([job([HANG])], nothing))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert [worker._process.poll() for worker in workers] == [-signal.SIGKILL]
 
