@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import typer
+from rdkit import Chem
 from typer.testing import CliRunner
 
 from graphium.checkpoint import format as checkpoint_format
@@ -17,6 +19,7 @@ from graphium.graphs.features import (
     Feature,
 )
 from graphium.graphs.mol_block import RowStatus
+from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
 from graphium.graphs.reasons import MEANINGS
 from graphium.store import layout
 
@@ -79,10 +82,61 @@ def _store() -> str:
             _literal(layout),
             "### Arrays of a segment\n",
             _table(("array", "shape", "type", "meaning"), rows),
+            "### Columns of `atom_table` and `bond_table`\n",
+            _properties("of atoms", ATOM_PROPERTIES, _atom_values()),
+            _properties("of bonds", BOND_PROPERTIES, _bond_values()),
             "### Status of a row\n",
             _table(("status", "name", "meaning"), status),
         )
     )
+
+
+def _properties(title: str, names: Sequence[str], values: Mapping[str, str]) -> str:
+    rows = [(str(number), f"`{name}`", values[name]) for number, name in enumerate(names)]
+    return _table(("column", title, "values"), rows)
+
+
+def _atom_values() -> dict[str, str]:
+    """Return what the numbers of each property of an atom mean; those of enums are RDKit's."""
+    return {
+        "atomic_number": "0 is the dummy atom `*`",
+        "formal_charge": "elementary charges",
+        "isotope": "mass number; 0 is not labelled",
+        "radical_electrons": "unpaired electrons",
+        "explicit_hydrogens": "hydrogens written in brackets, where they are no atoms of the graph",
+        "implicit_hydrogens": "hydrogens that RDKit adds",
+        "degree": "bonds between atoms of the graph",
+        "explicit_valence": "valence without implicit hydrogens",
+        "implicit_valence": "valence of implicit hydrogens",
+        "hybridization": _numbers(Chem.HybridizationType),
+        "chiral_tag": f"{_numbers(Chem.ChiralType)}; depends on the order of the atoms",
+        "cip_code": "0 none, 1 R, 2 S, 3 r, 4 s",
+        "is_aromatic": "0 or 1",
+        "ring_sizes": "bit k, from the lowest, for a ring of k + 3 atoms, k < 12",
+        "num_rings": "rings of the smallest set that the atom is in",
+        "min_ring": "atoms of the smallest of them; 0 is none",
+        "max_ring": "atoms of the largest of them; 0 is none",
+        "num_single_bonds": "single ones of these",
+        "num_double_bonds": "double ones",
+        "num_triple_bonds": "triple ones",
+        "num_aromatic_bonds": "aromatic ones",
+    }
+
+
+def _bond_values() -> dict[str, str]:
+    return {
+        "bond_type": _numbers(Chem.BondType),
+        "stereo": _numbers(Chem.BondStereo),
+        "is_conjugated": "0 or 1",
+        "is_in_ring": "0 or 1",
+        "begin_atomic_number": "the smaller atomic number of the bond's ends",
+        "end_atomic_number": "the larger one",
+    }
+
+
+def _numbers(enum: Any) -> str:
+    """Return the numbers and names of an enum of RDKit."""
+    return ", ".join(f"{number} {one.name.lower()}" for number, one in sorted(enum.values.items()))
 
 
 def _literal(module: ModuleType) -> str:
