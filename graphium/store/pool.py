@@ -51,6 +51,8 @@ class WorkerPool:
     """Up to ``workers`` processes (0: one for each core), started when they are first needed.
 
     A row at which a worker hangs or dies is refused, and all others are done (``supervise.py``).
+    While a row takes long, one worker more than are busy is started, so that a row that hangs costs
+    its own time and not also that of a start.
     """
 
     def __init__(self, workers: int = 0, limits: Limits | None = None) -> None:
@@ -132,7 +134,7 @@ class WorkerPool:
             together: float | None,
         ) -> Done | Failed | Died:
             worker = self._take()
-            outcome = worker.run(header, rows, report, together=together)
+            outcome = worker.run(header, rows, report, late=self._keep_one_ready, together=together)
             if isinstance(outcome, Died):
                 self._bury(worker)
             else:
@@ -151,6 +153,13 @@ class WorkerPool:
             except queue.Empty:
                 self._started.append(worker := Worker(self._limits))
                 return worker
+
+    def _keep_one_ready(self) -> None:
+        """Start a worker that nobody needs yet, unless there is one."""
+        with self._lock:
+            if self._idle.empty() and not self._is_ending:
+                self._started.append(worker := Worker(self._limits))
+                self._idle.put(worker)
 
     def _bury(self, worker: Worker) -> None:
         """Forget a worker that is dead."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from graphium.store.limits import CHUNK_FACTOR, STALL_FACTOR, Limits
+from graphium.store.limits import CHUNK_FACTOR, STALL_FACTOR, Limits, time_to_go_on
 from graphium.store.watch import BEAT, IDLE
 
 _SETTINGS = {
@@ -23,8 +23,12 @@ _SETTINGS = {
     # Arrow's own allocator would reserve a gigabyte of the address space that is bounded.
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
-_LOOK_EVERY = 0.1
+_LOOK_EVERY = 0.02
 """Seconds between two looks at a worker that says nothing."""
+_SHORTEST_LOOK = 0.01
+"""Seconds; the system counts processor time no finer."""
+_LATE, _LATE_TOGETHER = 0.85, 0.5
+"""A row, or rows together, are late when less than this share of their time is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Worker:
         rows: memoryview,
         report: Callable[[int], None],
         *,
+        late: Callable[[], None],
         together: float | None = None,
     ) -> Done | Failed | Died:
         """Have one job done, and end the process if it does not get on.
@@ -96,6 +101,8 @@ class Worker:
             header: The job's line.
             rows: Its rows as an Arrow stream.
             report: Gets the number of rows that were done since its last call.
+            late: Called, again and again, while a row takes so long that the process may have to
+                be ended: the time to start another one.
             together: Seconds of processor time that rows may take in a step that cannot name the
                 row it is at; by default that of a few rows.
         """
@@ -109,7 +116,7 @@ class Worker:
             stdin.flush()
         except BrokenPipeError:
             return self._died()
-        for line, content in self._answers(clock):
+        for line, content in self._answers(clock, late):
             if "rows" in line:
                 report(line["rows"])
             elif "error" in line:
@@ -125,7 +132,9 @@ class Worker:
             return Died(cause, self._row(), how)
         return self._died()
 
-    def _answers(self, clock: "_Clock") -> Iterator[tuple[dict[str, Any], bytes]]:
+    def _answers(
+        self, clock: "_Clock", late: Callable[[], None]
+    ) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Yield each answer until the process ends; end it when its time is up."""
         stdout = self._process.stdout
         assert stdout is not None, "opened as a pipe"
@@ -133,11 +142,13 @@ class Worker:
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while True:
-                if not selector.select(_LOOK_EVERY):
+                if not selector.select(clock.until_next_look):
                     clock.look()
                     if clock.verdict is not None:
                         self.kill()
                         return
+                    if clock.is_late:
+                        late()
                     continue
                 new = os.read(stdout.fileno(), 1 << 20)
                 if not new:
@@ -201,6 +212,8 @@ class _Clock:
         self._used_before = 0.0
         self._watched = 0.0
         self._last_look = time.monotonic()
+        self.until_next_look = _LOOK_EVERY
+        self.is_late = False
         self.verdict: tuple[Literal["timeout", "stalled"], str] | None = None
 
     def look(self) -> None:
@@ -208,6 +221,7 @@ class _Clock:
         row: int = BEAT.unpack_from(self._beat)[0]
         now = time.monotonic()
         passed, self._last_look = min(now - self._last_look, 2 * _LOOK_EVERY), now
+        self.until_next_look, self.is_late = _LOOK_EVERY, False
         if row == IDLE:
             self._row = row
             return
@@ -217,7 +231,10 @@ class _Clock:
             return
         self._watched += passed
         allowed = self._limits.row_timeout if row >= 0 else self._together
-        if used is not None and used - self._used_before > allowed:
+        left = allowed - time_to_go_on(allowed) - ((used or 0.0) - self._used_before)
+        self.is_late = left < allowed * (_LATE if row >= 0 else _LATE_TOGETHER)
+        self.until_next_look = min(max(left, _SHORTEST_LOOK), _LOOK_EVERY)
+        if used is not None and left <= 0:
             self.verdict = "timeout", f"not done after {allowed:g} s"
         elif self._watched > STALL_FACTOR * allowed:
             self.verdict = "stalled", f"no progress in {STALL_FACTOR * allowed:g} s"

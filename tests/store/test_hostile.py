@@ -1,7 +1,9 @@
 """Hostile rows among good ones: everything is accounted for, and nothing hangs."""
 
+import itertools
 import json
 import os
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +49,12 @@ def started(monkeypatch):
     class Recorded(Worker):
         def __init__(self, limits):
             super().__init__(limits)
+            self.was_started, self.was_ended = time.monotonic(), None
             workers.append(self)
+
+        def kill(self):
+            self.was_ended = time.monotonic()
+            super().kill()
 
     monkeypatch.setattr(pool_module, "Worker", Recorded)
     return workers
@@ -141,7 +148,11 @@ def test_each_of_many_rows_that_hang_costs_one_deadline(monkeypatch, tmp_path, s
     assert [one.smiles for one in store.rejects()] == bad
     assert {one.reason for one in store.rejects()} == {"timeout: not done after 1 s"}
     assert store.num_molecules == len(GOOD) * len(bad)
-    assert len(started) == len(bad) + 1  # each but the last was ended once
+    ended = started[: len(bad)]
+    assert all(worker.was_ended is not None for worker in ended)  # once for each
+    # The next one had been started while the row hung: nobody waits for a start.
+    assert all(after.was_started < worker.was_ended for worker, after in itertools.pairwise(ended))
+    assert len(started) <= len(bad) + 2
 
 
 def test_rdkit_itself_is_ended_where_no_cap_keeps_it_from_hanging(monkeypatch, tmp_path):
