@@ -4,8 +4,8 @@
   loop of ``featurize_chunk`` on the same chunks, taken in turns; median over rounds, start-up
   excluded.
 * ``hostile``: a preparation of 3,000 good rows and all of ``testing/hostile.py``.
-* ``hanging``: a preparation with 50 rows that never end, at a deadline of one second each: its clock
-  must stay below 50 s.
+* ``hanging``: a preparation with 50 rows that never end, at a deadline of one second each: the
+  clock must stay below 50 s.
 
 Run: python benchmarks/supervise.py      (needs $GRAPHIUM_TEST_DATA; Linux)
 """

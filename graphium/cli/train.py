@@ -178,6 +178,7 @@ def _run(
 ) -> None:
     """Train one seed, then write its report."""
     from graphium.store.prepare import cache_root
+    from graphium.training.ranks import leave_ranks
     from graphium.training.run import train as train_run
 
     handler = _log_to(run_dir / "log.txt")
@@ -191,6 +192,7 @@ def _run(
             resume=resume,
             console=None if _is_other_rank() else console,
         )
+        leave_ranks()
         if not _is_other_rank():
             _report(experiment, run_dir, console, report=report)
     except KeyboardInterrupt:

@@ -1,7 +1,6 @@
 """N ranks and micro-batches give the gradient of one process, whatever is labelled where."""
 
 import dataclasses
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from graphium.batching.task_data import TaskData
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.losses import task_sums, total_loss
+from graphium.training.ranks import leave_ranks
 
 STEP_SIZE = 13  # does not divide evenly over ranks, nor the toy's molecules
 
@@ -73,18 +73,13 @@ def gradients(rank, world_size, accumulate, dtype, step):
     return {name: p.grad for name, p in network.named_parameters()}
 
 
-def run_rank(rank, world_size, accumulate, dtype, step, port, out):
+def run_rank(rank, world_size, accumulate, dtype, step, out):
     dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world_size
+        "gloo", init_method=f"file://{out}/meeting", rank=rank, world_size=world_size
     )
     save_file(gradients(rank, world_size, accumulate, dtype, step), f"{out}/{rank}.safetensors")
-    dist.destroy_process_group()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    leave_ranks()
+    assert not dist.is_initialized()
 
 
 def relative_error(ours, reference):
@@ -104,9 +99,7 @@ def relative_error(ours, reference):
 )
 def test_two_ranks_give_the_gradient_of_one_process(tmp_path: Path, dtype, accumulate, step, bound):
     reference = gradients(0, 1, 1, dtype, step)
-    torch.multiprocessing.spawn(
-        run_rank, (2, accumulate, dtype, step, free_port(), str(tmp_path)), nprocs=2
-    )
+    torch.multiprocessing.spawn(run_rank, (2, accumulate, dtype, step, str(tmp_path)), nprocs=2)
     ranks = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
     assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in reference)
     assert relative_error(ranks[0], reference) <= bound
