@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from graphium.errors import StoreError
+from graphium.store.fault_points import reach
 from graphium.store.layout import CHUNK_BYTES, CHUNK_ROWS, ZSTD_LEVEL, ZSTD_LEVELS
 
 
@@ -27,6 +28,7 @@ def write_arrays(
         attributes: Attributes of some arrays by name.
     """
     group = zarr.create_group(folder, zarr_format=3)
+    reach("arrays.group")
     for name, array in arrays.items():
         rows = max(len(array), 1)
         row_bytes = max(array.dtype.itemsize * int(np.prod(array.shape[1:])), 1)
@@ -46,6 +48,8 @@ def write_arrays(
             config={"write_empty_chunks": True},
         )
         target[...] = array
+        reach("arrays.array")
+    reach("arrays.written")
 
 
 def read_array(folder: Path, name: str) -> NDArray[Any]:

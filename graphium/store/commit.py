@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from graphium.errors import DataError, StoreError, quoted
 from graphium.graphs.mol_block import RowStatus
-from graphium.store.files import write_atomic
-from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS
-from graphium.store.manifest import build_manifest, read_manifest, write_manifest
+from graphium.store.files import sync_ancestors, sync_folder, write_atomic
+from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS, SEGMENTS
+from graphium.store.manifest import build_manifest, check_file, read_manifest, write_manifest
 from graphium.store.owner import own_name, remove_dead_writers, tidy_finished
 from graphium.store.planning import load_plan
 from graphium.store.portions import noted_division
@@ -22,6 +22,8 @@ from graphium.store.records import Manifest, Plan, SegmentRecord, describe_error
 _LOG = logging.getLogger(__name__)
 _SHOWN = 20
 """Commands that a message lists."""
+_FOLDERS_ABOVE = 3
+"""Folders above a store that a preparation may have made: ``stores``, its parent, that one's."""
 _MANY = 1_000
 """Molecules from which on it is worth a word that they took the slow way."""
 
@@ -174,6 +176,7 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
         _LOG.warning(
             "Dataset '%s': %d infinite values of column '%s' count as missing", name, count, column
         )
+    _settle(store, records)
     remove_dead_writers(store)  # workers whose parent was killed end some time after it
     commits = [f"{COMMITS}/{number:05d}.json" for number in range(plan.num_segments)]
     manifest = build_manifest(store, plan, records, [PLAN, REJECTS, *commits])
@@ -185,6 +188,19 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
                 *(name, coverage.left_out, column, plan.hydrogens),
             )
     write_manifest(store, manifest, writer)
+
+
+def _settle(store: Path, records: Sequence[SegmentRecord]) -> None:
+    """Make durable what the manifest will name, and see that it is there.
+
+    A record may have got its name from a process that died before the name was durable.
+    """
+    for record in records:
+        for name, file in record.files.items():
+            check_file(store / record.folder / name, file)
+    for folder in (store / SEGMENTS, store / COMMITS):
+        sync_folder(folder)
+    sync_ancestors(store, _FOLDERS_ABOVE)
 
 
 def _count_kinds(rejects: Sequence[Reject]) -> str:

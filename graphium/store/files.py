@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from graphium.store.fault_points import of_file, reach
 from graphium.store.layout import TEMPORARY
 
 _SYNC_THREADS = 8
@@ -16,7 +18,9 @@ def write_atomic(path: Path, content: bytes, writer: str) -> None:
     """Replace a file at once; after a crash either the old or the new content stands there."""
     temporary = _write_temporary(path, content, writer)
     os.replace(temporary, path)
+    reach(f"{of_file(path)}.renamed")
     sync_folder(path.parent)
+    reach(f"{of_file(path)}.durable")
 
 
 def create_once(path: Path, content: bytes, writer: str) -> bool:
@@ -27,13 +31,16 @@ def create_once(path: Path, content: bytes, writer: str) -> bool:
     temporary = _write_temporary(path, content, writer)
     try:
         os.link(temporary, path)
+        reach(f"{of_file(path)}.linked")
     except FileExistsError:
         # NFS may send a request twice and report what became of the second one.
         if not path.samefile(temporary):
             return False
     finally:
         temporary.unlink()
+    reach(f"{of_file(path)}.single")
     sync_folder(path.parent)
+    reach(f"{of_file(path)}.durable")
     return True
 
 
@@ -46,6 +53,16 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def sync_ancestors(folder: Path, count: int) -> None:
+    """Make the names of a folder and of the nearest folders above it durable.
+
+    Whoever made them may have died before, so that it does not matter whether they are new.
+    """
+    for parent in folder.absolute().parents[:count]:
+        with suppress(PermissionError):  # where we may not look, others made what is there
+            sync_folder(parent)
+
+
 def sync_tree(root: Path) -> dict[str, tuple[int, str]]:
     """Make a folder and all below it durable; return size and SHA-256 of each file in it."""
     tree = [(Path(folder), names) for folder, _, names in os.walk(root)]
@@ -53,7 +70,9 @@ def sync_tree(root: Path) -> dict[str, tuple[int, str]]:
     # Side by side: the disk takes many requests at once in little more time than one.
     with ThreadPoolExecutor(_SYNC_THREADS) as threads:
         states = list(threads.map(_sync_file, files))
+        reach("tree.files")
         list(threads.map(sync_folder, [root.parent, *(folder for folder, _ in tree)]))
+    reach("tree.durable")
     names = [path.relative_to(root).as_posix() for path in files]
     return dict(zip(names, states, strict=True))
 
@@ -84,11 +103,15 @@ def _sync_file(path: Path) -> tuple[int, str]:
 
 def _write_temporary(path: Path, content: bytes, writer: str) -> Path:
     temporary = path.parent / f"{TEMPORARY}{writer}-{path.name}"
+    # What a worker that died has left may be a second name of a finished file.
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
+            reach(f"{of_file(path)}.written")
             os.fsync(file.fileno())
+            reach(f"{of_file(path)}.synced")
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

@@ -22,6 +22,7 @@ from graphium.config.keys import KeysConfig
 from graphium.errors import StoreError
 from graphium.graphs.mol_block import offsets
 from graphium.store.arrays import read_array, write_arrays
+from graphium.store.fault_points import reach
 from graphium.store.files import canonical_json, json_sha256, sync_folder, sync_tree, write_atomic
 from graphium.store.grouping import by_first_occurrence, group, number_equal, text_digest, unite
 from graphium.store.layout import MANIFEST, TEMPORARY
@@ -100,6 +101,7 @@ def build_keys_with(
     """Do the same with workers that are there."""
     contents = [store.record.content for store in stores]
     folder = keys_path(contents, root, keys, scaffolds=scaffolds)
+    remove_dead_writers(folder.parent)  # also of one that died when its index had its name
     if (folder / MANIFEST).is_file():
         return folder
     _check_versions(stores)
@@ -251,7 +253,6 @@ def _write(folder: Path, arrays: dict[str, NDArray[Any]], keys: KeysConfig) -> N
     """Write the index beside its place and rename it; of two writers the first one wins."""
     mixes = folder.parent
     mixes.mkdir(parents=True, exist_ok=True)
-    remove_dead_writers(mixes)
     with own_name(mixes) as writer:
         temporary = mixes / f"{TEMPORARY}{writer}-{folder.name}"
         temporary.mkdir()
@@ -269,7 +270,9 @@ def _write(folder: Path, arrays: dict[str, NDArray[Any]], keys: KeysConfig) -> N
             if not (folder / MANIFEST).is_file():
                 raise
             shutil.rmtree(temporary)
+        reach("keys.renamed")
         sync_folder(mixes)
+        reach("keys.durable")
 
 
 def _read(folder: Path, *, has_scaffolds: bool) -> KeyIndex:

@@ -8,7 +8,8 @@
       rejects.csv                  row, smiles, reason: the rows that became no molecule; of
                                    several files also the file and the row in it
       commits/<segment>.json       one record for each finished segment, created once
-      segments/<segment>-<writer>/ a zarr v3 group: the arrays below, never changed again
+      segments/<segment>-<attempt>-<writer>/
+                                   a zarr v3 group: the arrays below, never changed again
       owners/<writer>.lock         only while a process prepares the store
       parts.json                   only while parts of it are prepared apart: with which command
 

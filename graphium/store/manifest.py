@@ -103,10 +103,14 @@ def read_signed_json(path: Path, file_format: str, version: int) -> dict[str, An
     """Read a manifest that ``sign`` signed.
 
     Raises:
-        StoreError: If it is not JSON, of another format or version, or was changed.
+        StoreError: If it is absent, not JSON, of another format or version, or was changed.
     """
     try:
         content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"{path.parent} is not finished, or damaged: {path} is missing."
+        ) from error
     except ValueError as error:
         raise StoreError(f"{path} is damaged: it is not JSON ({error}).") from error
     if not isinstance(content, dict) or content.get("format") != file_format:

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from graphium.store.fault_points import reach
 from graphium.store.layout import COMMITS, OWNERS, PARTS, SEGMENTS, TEMPORARY
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -42,10 +43,13 @@ def own_name(store: Path) -> Iterator[str]:
         if handle is not None:
             break
     try:
+        reach("owner.named")
         yield name
     finally:
         _remove_unfinished(store, name)
+        reach("owner.unfinished")
         path.unlink(missing_ok=True)
+        reach("owner.gone")
         os.close(handle)
         remove_if_empty(store / OWNERS)
 
@@ -89,13 +93,16 @@ def tidy_finished(store: Path, folders: Collection[str]) -> None:
         for path in folder.glob(f"{TEMPORARY}*"):
             if not path.name.startswith(ours):
                 _remove(path)
+    reach("tidy.temporaries")
     for path in (store / SEGMENTS).iterdir():
         is_living = path.name.endswith(tuple(f"-{name}" for name in living))
         if f"{SEGMENTS}/{path.name}" not in folders and not is_living:
             _remove(path)
+    reach("tidy.segments")
     for path in (store / OWNERS).glob("*.lock"):
         if path.stem not in living:
             path.unlink(missing_ok=True)
+    reach("tidy.owners")
     (store / PARTS).unlink(missing_ok=True)
     if (store / OWNERS).is_dir():
         remove_if_empty(store / OWNERS)
@@ -112,6 +119,7 @@ def _remove_if_dead(store: Path, lock: Path) -> None:
         return
     else:
         _remove_unfinished(store, lock.stem)
+        reach("dead.unfinished")
         # The lock goes last: as long as anything of the name is left, the next one finds it.
         lock.unlink(missing_ok=True)
     finally:

@@ -21,7 +21,8 @@ from graphium.config.experiment import Experiment
 from graphium.errors import DataError
 from graphium.labels.table import Table
 from graphium.store.commit import finish_store, read_records, tidy
-from graphium.store.files import canonical_json, create_once
+from graphium.store.fault_points import reach
+from graphium.store.files import canonical_json, create_once, sync_folder
 from graphium.store.keys import build_keys_with, keys_path
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, SEGMENTS
 from graphium.store.limits import Limits
@@ -241,6 +242,9 @@ def write_segments(
     """
     for folder in (store / COMMITS, store / SEGMENTS):
         folder.mkdir(exist_ok=True)
+    # A record must not outlive the folder of its segment, so that neither is made before both last.
+    sync_folder(store)
+    reach("store.folders")
     records = read_records(store)
     todo = [number for number in wanted if number not in records]
     if not todo:

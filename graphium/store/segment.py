@@ -1,8 +1,9 @@
 """One segment: rows of a table in, one zarr group and its commit record out (in a worker)."""
 
+import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from graphium.molecules.compiled import WORTH_ROWS
 from graphium.molecules.featurize import featurize_chunk
 from graphium.store.arrays import array_sha256, narrow, pack_strings, write_arrays
 from graphium.store.blocks import merge_blocks, select_molecules
+from graphium.store.fault_points import reach
 from graphium.store.files import canonical_json, create_once, sync_tree
 from graphium.store.hash_arrays import pack_hashes
 from graphium.store.layout import COMMITS, SEGMENTS
@@ -41,6 +43,8 @@ class SegmentJob:
     number: int
     writer: str
     """Name of the preparing process; no two ever share one."""
+    attempt: str = field(default_factory=lambda: secrets.token_hex(3))
+    """Tells a try at the segment from an earlier one of the same process, whose worker died."""
 
     @property
     def first_row(self) -> int:
@@ -50,7 +54,12 @@ class SegmentJob:
     @property
     def folder(self) -> str:
         """The segment's group below the store."""
-        return f"{SEGMENTS}/{self.number:05d}-{self.writer}"
+        return f"{SEGMENTS}/{self.number:05d}-{self.attempt}-{self.writer}"
+
+    @property
+    def record(self) -> Path:
+        """The file that makes the segment part of the store."""
+        return self.store / COMMITS / f"{self.number:05d}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +123,11 @@ def write_segment(
         report: Called with the number of rows that were featurized since the last call.
 
     Returns:
-        False if another process had committed the segment before; ours is removed then.
+        False if the segment had been committed before; ours is removed then.
     """
+    if job.record.is_file():  # our last worker may have died just after it had committed
+        report(rows.num_rows)
+        return False
     with watch.working():
         featurized, computed, labels = _build(job.plan, job.first_row, rows, refused, watch, report)
     arrays = {**_row_arrays(featurized), **_graph_arrays(featurized), **labels.arrays}
@@ -123,9 +135,10 @@ def write_segment(
     write_arrays(folder, arrays, labels.attributes)
     record = _record(job, featurized, arrays, labels, computed.conformers)
     content = canonical_json(record.model_dump(mode="json"))
-    if create_once(job.store / COMMITS / f"{job.number:05d}.json", content, job.writer):
+    if create_once(job.record, content, job.writer):
         return True
     shutil.rmtree(folder)
+    reach("segment.withdrawn")
     return False
 
 

@@ -1,0 +1,154 @@
+"""Processes that are there to be killed: forked from one that has imported everything already.
+
+Reads one order a line from stdin, as JSON, and answers with the pid of the process that carries it
+out, and then with its exit status (negative for a signal).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from in_process import InProcess, prepare_here, segment_job
+
+from graphium.config.data import DatasetConfig
+from graphium.config.keys import KeysConfig
+from graphium.molecules import compiled, featurize
+from graphium.store import parts
+from graphium.store.fault_points import VARIABLE
+from graphium.store.keys import build_keys
+from graphium.store.portions import Division, Part
+from graphium.store.prepare import agree_on_plan
+from graphium.store.read import open_store
+from graphium.store.segment import write_segment
+from graphium.store.watch import BEAT, Watch
+
+assert compiled, featurize  # imported so that they need not be again
+
+
+class _Raced(InProcess):
+    """Has another try at each segment commit it while the first one is at work."""
+
+    def run(self, jobs: Any, report: Any) -> Iterator[Any]:
+        for job in jobs:
+
+            def commit_first(rows: int, job: Any = job) -> None:
+                watch = Watch(bytearray(BEAT.size), memory=16, faults={})
+                write_segment(segment_job(job), job.rows, {}, watch, report)
+
+            watch = Watch(bytearray(BEAT.size), memory=16, faults={})
+            yield write_segment(segment_job(job), job.rows, {}, watch, commit_first)
+
+
+def _prepare(order: dict[str, Any]) -> None:
+    prepare_here(Path(order["table"]), Path(order["root"]), order["rows"])
+
+
+def _race(order: dict[str, Any]) -> None:
+    prepare_here(Path(order["table"]), Path(order["root"]), order["rows"], _Raced())
+
+
+def _part(order: dict[str, Any]) -> None:
+    """Make the first of two parts here, then the store."""
+
+    def agree(dataset: Any, source: Any, pool: Any, _: None, *rest: Any) -> Any:
+        return agree_on_plan(dataset, source, pool, order["rows"], *rest)
+
+    parts.WorkerPool, parts.agree_on_plan = _Pool, agree  # type: ignore[misc, assignment]
+    division = Division("graphium data prepare table.csv", ".", 2)
+    config = DatasetConfig(table=order["table"])
+    parts.prepare_part({"table": config}, Path(order["root"]), Part(1, 2), division)
+    _prepare(order)
+
+
+class _Pool(InProcess):
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __enter__(self) -> "_Pool":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+def _keys(order: dict[str, Any]) -> None:
+    store = open_store(prepare_here(Path(order["table"]), Path(order["root"]), order["rows"]))
+    build_keys([store], Path(order["root"]), KeysConfig(), scaffolds=False)
+
+
+_ORDERS = {"prepare": _prepare, "race": _race, "part": _part, "keys": _keys}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            _carry_out(order)
+        print(pid, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+def _carry_out(order: dict[str, Any]) -> None:
+    if "fault" in order:
+        os.environ[VARIABLE] = json.dumps(order["fault"])
+    status = 1
+    try:
+        _ORDERS[order["what"]](order)
+        status = 0
+    finally:  # nothing of a child may go on in the server
+        if status:
+            traceback.print_exc()
+        os._exit(status)
+
+
+class FaultServer:
+    """The server, from outside."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def start(self, what: str, table: Path, root: Path, rows: int, **fault: Any) -> int:
+        """Start a process and return its pid."""
+        order: dict[str, Any] = {"what": what, "table": str(table), "root": str(root), "rows": rows}
+        if fault:
+            order["fault"] = fault
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def wait(self) -> int:
+        """Return the exit status of the process that was started last."""
+        return self._answer()
+
+    def run(self, what: str, table: Path, root: Path, rows: int, **fault: Any) -> int:
+        """Start a process and return its exit status."""
+        self.start(what, table, root, rows, **fault)
+        return self.wait()
+
+    def _answer(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Preparations without worker processes: everything happens where it is called."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from graphium.config.data import DatasetConfig
+from graphium.store.pool import Job, WorkerPool
+from graphium.store.prepare import _prepare
+from graphium.store.read import open_store
+from graphium.store.records import Plan
+from graphium.store.segment import SegmentJob, write_segment
+from graphium.store.watch import BEAT, Watch
+
+
+class InProcess:
+    """Makes segments in this process, one after another."""
+
+    def run(self, jobs: Iterable[Job], report: Callable[[int], None]) -> Iterator[Any]:
+        for job in jobs:
+            watch = Watch(bytearray(BEAT.size), memory=16, faults={})
+            yield write_segment(segment_job(job), job.rows, {}, watch, report)
+
+
+def segment_job(job: Job) -> SegmentJob:
+    header = job.header
+    plan = Plan.model_validate(header["plan"])
+    return SegmentJob(Path(header["store"]), plan, header["number"], header["writer"])
+
+
+def prepare_here(table: Path, root: Path, segment_rows: int, runner: Any = None) -> Path:
+    """Prepare a table without lists."""
+    with WorkerPool(1) as pool:  # starts no process unless one is needed
+        config = DatasetConfig(table=str(table))
+        return _prepare(
+            "table",
+            config,
+            root,
+            pool,
+            runner or InProcess(),
+            progress=False,
+            segment_rows=segment_rows,
+        )
+
+
+def small_table(path: Path, rows: int) -> Path:
+    """Write distinct molecules with numbers, gaps, bits, text and one row that is no molecule."""
+    table = pd.DataFrame(
+        {
+            "smiles": ["C" * (k % 9 + 1) + "N" + "C" * (k // 9 + 1) for k in range(rows)],
+            "y": [None if k % 3 == 0 else k / 7 for k in range(rows)],
+            "active": [k % 2 for k in range(rows)],
+            "source": [f"paper {k % 4}" for k in range(rows)],
+        }
+    )
+    table.loc[1, "smiles"] = "no molecule"
+    table.to_csv(path, index=False)
+    return path
+
+
+def digests(store: Path) -> dict[str, str]:
+    """Return the SHA-256 of each array over all segments."""
+    return {name: array.sha256 for name, array in open_store(store).record.arrays.items()}
