@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from graphium.cli.common import RowTimeout, WorkerMemory
+from graphium.cli.data_export import export
 from graphium.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from graphium.store.read import Store
 
 app = typer.Typer(no_args_is_help=True, help="Prepare, describe and verify stores.")
+app.command()(export)
 
 _EXPERIMENT_SUFFIXES = (".yaml", ".yml")
 
