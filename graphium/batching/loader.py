@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.collate import collate
+from graphium.batching.cut import best_cutter
 from graphium.batching.pack import PackedGraphs
 from graphium.batching.sampler import PositionalSampler
 from graphium.batching.task_data import LabelTotals, TaskData
@@ -41,6 +42,7 @@ class BatchLoader:
         self._sampler = sampler
         self._rank = rank
         self._totals = LabelTotals(tasks)
+        self._cutter = best_cutter(graphs.num_molecules)
         self._epoch = 0
         self._position = 0
 
@@ -61,7 +63,7 @@ class BatchLoader:
     def _batch(self, epoch: int, position: int) -> MolBatch:
         molecules = self._sampler.micro_batch(epoch, position, self._rank)
         totals = self._totals(self._sampler.whole_step(epoch, position))
-        return collate(self._graphs, self._tasks, molecules, totals)
+        return collate(self._graphs, self._tasks, molecules, totals, self._cutter)
 
     @property
     def sampler(self) -> "BatchLoader":
@@ -111,6 +113,7 @@ class EvalLoader:
         self._graphs = graphs
         self._tasks = tasks
         self._totals = LabelTotals(tasks)
+        self._cutter = best_cutter(graphs.num_molecules)
         num_batches = -(-len(molecules) // (size * world_size))
         pieces = np.array_split(molecules, num_batches * world_size) if num_batches else []
         self._batches = pieces[rank::world_size]
@@ -121,4 +124,5 @@ class EvalLoader:
 
     def __iter__(self) -> Iterator[MolBatch]:
         for molecules in self._batches:
-            yield collate(self._graphs, self._tasks, molecules, self._totals(molecules))
+            totals = self._totals(molecules)
+            yield collate(self._graphs, self._tasks, molecules, totals, self._cutter)

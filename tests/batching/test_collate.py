@@ -1,4 +1,6 @@
+import dataclasses
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -6,7 +8,10 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from graphium.batching.collate import collate
+from graphium.batching.cut import PLAIN
+from graphium.batching.kernels import COMPILED
 from graphium.batching.task_data import LabelTotals
+from graphium.config.data import Level
 from graphium.testing.toy import toy_mix
 
 
@@ -49,9 +54,10 @@ def by_ends_and_features(edge_index, edge_attr):
 
 
 @pytest.mark.parametrize("molecules", [[3], [5, 0, 20, 1, 35, 5], range(36)])
-def test_a_batch_equals_the_one_of_torch_geometric(mix, molecules):
+@pytest.mark.parametrize("cutter", [PLAIN, COMPILED], ids=["plain", "compiled"])
+def test_a_batch_equals_the_one_of_torch_geometric(mix, molecules, cutter):
     molecules = np.array(molecules)
-    ours = collate(mix.graphs, mix.tasks, molecules, {})
+    ours = collate(mix.graphs, mix.tasks, molecules, {}, cutter)
     theirs = Batch.from_data_list([as_pyg(mix, i) for i in molecules])
 
     assert torch.equal(ours.atom_table[ours.atom_code], theirs.x)
@@ -69,6 +75,52 @@ def test_a_batch_equals_the_one_of_torch_geometric(mix, molecules):
         dense[task.rows] = task.values
         torch.testing.assert_close(dense, theirs[f"y_{name}"], equal_nan=True, rtol=0, atol=0)
     assert ours.keys.tolist() == molecules.tolist()
+
+
+def flat(batch):
+    """Every tensor of a batch by name."""
+    out = {
+        name: getattr(batch, name)
+        for name in ("atom_code", "bond_code", "bond_index", "molecule", "keys")
+    }
+    out |= batch.encodings | batch.bond_encodings
+    for name, task in batch.labels.items():
+        parts = {"rows": task.rows, "values": task.values, "weights": task.weights}
+        parts |= {} if task.pairs is None else {"pairs": task.pairs}
+        out |= {f"{name}.{part}": value for part, value in parts.items()}
+    return out
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_compiled_batch_equals_the_plain_one_in_every_bit(mix, seed):
+    rng = np.random.default_rng(seed)
+    molecules = rng.integers(0, mix.graphs.num_molecules, rng.integers(0, 40))
+    graphs = dataclasses.replace(
+        mix.graphs, bond_encodings={"length": rng.random((len(mix.graphs.bond_code), 3), "f4")}
+    )
+    tasks = dict(mix.tasks)
+    graph = next(task for task in tasks.values() if task.spec.level == "graph")
+    tasks["nowhere"] = dataclasses.replace(
+        graph,
+        molecule=graph.molecule[:0],
+        offset=graph.offset[:1],
+        values=graph.values[:0],
+        weight=graph.weight[:0],
+    )
+
+    plain, compiled = (
+        flat(collate(graphs, tasks, molecules, {}, cutter)) for cutter in (PLAIN, COMPILED)
+    )
+
+    assert plain.keys() == compiled.keys()
+    for name, value in plain.items():
+        assert value.dtype == compiled[name].dtype, name
+        assert torch.equal(value.nan_to_num(-7), compiled[name].nan_to_num(-7)), name
+        assert compiled[name].is_contiguous(), name
+
+
+def test_levels_of_the_toy_are_all_there(mix):
+    assert {task.spec.level for task in mix.tasks.values()} == set(get_args(Level))
 
 
 def test_the_second_half_of_the_directed_bonds_runs_back(mix):
