@@ -117,6 +117,30 @@ def commit(
     _report(store.absolute().name, store)
 
 
+@app.command()
+def append(
+    store: Annotated[Path, typer.Argument(help="A finished store's folder.", show_default=False)],
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="A table with the same columns and of the same format; or the store's own file, "
+            "or pattern, that has got more rows at its end.",
+            show_default=False,
+        ),
+    ],
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 is one for each core.")] = 0,
+    row_timeout: RowTimeout = 10.0,
+    worker_memory: WorkerMemory = 4.0,
+) -> None:
+    """Make a longer store of a store and more rows; the first stays as it is, and is not copied."""
+    from graphium.store.append import append_rows
+    from graphium.store.limits import Limits
+
+    limits = Limits(row_timeout, worker_memory)
+    longer = append_rows(store, table, workers=workers, progress=True, limits=limits)
+    _report(longer.name, longer)
+
+
 def _choose_engine(engine: str, scheduler: str | None) -> "DaskEngine | None":
     from graphium.store.prepare import DaskEngine
 

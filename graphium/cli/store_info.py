@@ -1,7 +1,7 @@
 """What ``graphium data info`` says of a store."""
 
 from graphium.store.read import Store
-from graphium.store.records import Coverage, StoredColumn
+from graphium.store.records import Coverage, Plan, StoredColumn
 
 _MANY_COLUMNS = 30
 """More columns of one kind are summed up."""
@@ -48,15 +48,35 @@ def _describe_source(store: Store) -> str:
     }
     slow = sum(segment.num_by_getters for segment in store.record.segments)
     files = f", {len(plan.files)} files" if plan.files else ""
-    return (
-        f"{store.path.name}\n"
-        f"  table     {plan.source}{files} (SMILES in '{plan.smiles}')\n"
-        f"  content   {count_content(store)}\n"
-        f"  hydrogens {plan.hydrogens}\n"
-        f"  read by   decoder {store.num_molecules - slow:,}, RDKit's getters {slow:,}\n"
-        f"  segments  {plan.num_segments} of up to {plan.segment_rows:,} rows\n"
-        f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']}"
+    segments = f"{plan.num_segments} of up to {plan.segment_rows:,} rows"
+    if plan.earlier:
+        segments = f"{plan.num_segments}, the last {plan.num_segments - plan.num_earlier_segments}"
+        segments += f" of up to {plan.segment_rows:,} rows"
+    return "\n".join(
+        [
+            store.path.name,
+            f"  table     {plan.source}{files} (SMILES in '{plan.smiles}')",
+            f"  content   {count_content(store)}",
+            f"  hydrogens {plan.hydrogens}",
+            f"  read by   decoder {store.num_molecules - slow:,}, RDKit's getters {slow:,}",
+            f"  segments  {segments}",
+            *_describe_growth(plan),
+            f"  made by   {', '.join(sorted(made_by))}; featurizer {plan.versions['featurizer']}",
+        ]
     )
+
+
+def _describe_growth(plan: Plan) -> list[str]:
+    """Say which rows were there first, and which were added to them."""
+    if not plan.earlier:
+        return []
+    lines = [
+        f"  shared    {one.rows:,} rows in {one.num_segments:,} segments, with {one.store}"
+        for one in plan.earlier
+    ]
+    added = plan.rows - plan.num_earlier_rows
+    segments = plan.num_segments - plan.num_earlier_segments
+    return [*lines, f"  added     {added:,} rows in {segments:,} segments"]
 
 
 def _describe_columns(store: Store, *, every_column: bool) -> str:

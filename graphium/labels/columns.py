@@ -49,6 +49,10 @@ class ColumnScan:
     """Why the column is text or skipped: its first cell that is no number, or the reason."""
     storage: LabelStorage = "float"
     """Of a number column: how its values in all rows can be kept."""
+    is_empty: bool = False
+    """Whether no cell holds anything."""
+    distinct: frozenset[str] = frozenset()
+    """Strings in the cells of a text table or column, some of them where they are too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,11 @@ class _Column:
 
     def result(self) -> ColumnScan:
         if self.can_be_number:
-            return ColumnScan(self.name, "number", self.infinite, "", self.range.storage)
+            return ColumnScan(
+                *(self.name, "number", self.infinite, "", self.range.storage),
+                is_empty=not self.infinite and self.range.is_empty,
+                distinct=frozenset(self.distinct),
+            )
         if self.can_be_list:
             return ColumnScan(self.name, "list", self.infinite, "")
         if self.has_lists:  # neither numbers nor classes
@@ -221,7 +229,7 @@ class _Column:
                 "strings are too many for classes"
             )
             return ColumnScan(self.name, "skipped", 0, note)
-        return ColumnScan(self.name, "text", 0, self.note)
+        return ColumnScan(self.name, "text", 0, self.note, distinct=frozenset(self.distinct))
 
 
 def _first_text(column: pa.Array, place: _Place) -> str:

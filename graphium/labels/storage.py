@@ -34,6 +34,11 @@ class NumberRange:
         self.is_whole = not bool(((known != np.floor(known)) | signed_zero).any())
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there has been no known, finite number."""
+        return self.least > self.largest
+
+    @property
     def storage(self) -> LabelStorage:
         """Return the smallest way that keeps every number; a column without any is bits."""
         if not self.is_whole:

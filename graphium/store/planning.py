@@ -31,9 +31,12 @@ from graphium.store.layout import (
 )
 from graphium.store.pool import Job, WorkerPool
 from graphium.store.records import Family, Plan, SourceFile, StoredColumn, describe_errors
-from graphium.store.source import Source, content_versions
+from graphium.store.source import Source, content_options, content_versions
 
 _SAMPLE_ROWS = 2_000
+
+EMPTY_LISTS = "all its lists are empty or belong to rows that are no molecules"
+"""Why a column of lists may not be kept."""
 
 
 def make_plan(
@@ -61,6 +64,8 @@ def make_plan(
             SourceFile(name=name, rows=rows)
             for name, rows in zip(source.files, scan.shard_rows, strict=bool(source.files))
         ),
+        digests=source.digests,
+        options=content_options(dataset, source.kind),
         smiles=smiles,
         rows=scan.rows,
         segment_rows=segment_rows or choose_segment_rows(scan.rows, len(columns)),
@@ -225,7 +230,7 @@ def _find_levels(
                 f"nor as pairs of atoms; {evidence.example}"
             )
         elif not evidence.fitting:
-            skipped[name] = "all its lists are empty or belong to rows that are no molecules"
+            skipped[name] = EMPTY_LISTS
         elif len(evidence.possible) == 1:
             levels[name] = evidence.possible[0]
         else:

@@ -7,8 +7,9 @@ removes what dead processes left, and does the rest. Several may prepare the sam
 and ``parts.py`` divides the work among machines.
 """
 
+import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from graphium.labels.table import Table
 from graphium.store.commit import finish_store, read_records, tidy
 from graphium.store.fault_points import reach
 from graphium.store.files import canonical_json, create_once, sync_folder
+from graphium.store.growth import CannotGrow, find_earlier, plan_growth, rows_behind
 from graphium.store.keys import build_keys_with, keys_path
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, SEGMENTS
 from graphium.store.limits import Limits
@@ -33,7 +35,10 @@ from graphium.store.pool import Job, Runner, WorkerPool
 from graphium.store.progress import progress_bar
 from graphium.store.read import open_store
 from graphium.store.records import Plan
-from graphium.store.source import Source, content_key, find_source
+from graphium.store.share import share_segments
+from graphium.store.source import Source, content_key, content_options, find_source
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,21 @@ def _needs_scaffolds(experiment: Experiment) -> bool:
 
 def store_of(dataset: DatasetConfig, source: Source, root: Path) -> Path:
     """Return where the store of a source that was found is or will be."""
-    return root / "stores" / f"{source.stem}-{content_key(dataset, source)}"
+    return store_among(dataset, source, root / "stores")
+
+
+def store_among(dataset: DatasetConfig, source: Source, stores: Path) -> Path:
+    """Return where it is or will be in a folder of stores.
+
+    The key alone decides: a finished store of the same content is found whatever its table was
+    called when it was made.
+    """
+    key = content_key(dataset, source)
+    usual = stores / f"{source.stem}-{key}"
+    if usual.is_dir():
+        return usual
+    others = sorted(stores.glob(f"*-{key}/{MANIFEST}"))
+    return others[0].parent if others else usual
 
 
 def _prepare(
@@ -186,14 +205,33 @@ def _prepare(
     if (store / MANIFEST).is_file():
         check_declared(name, dataset, tidy(store).plan)
         return store
+
+    def write(writer: str) -> None:
+        plan = agree_on_plan(dataset, source, pool, segment_rows, store, writer)
+        check_declared(name, dataset, plan)
+        todo = range(plan.num_segments)
+        write_segments(name, source.open(), plan, todo, store, writer, runner, progress)
+        finish_store(name, plan, store, writer)
+
+    complete_store(store, write)
+    return store
+
+
+def complete_store(store: Path, write: Callable[[str], None]) -> None:
+    """Do what makes a store exist, and tidy up, also where another process is faster.
+
+    Args:
+        store: Its folder; not finished yet.
+        write: Makes what is missing, and the manifest, under the name of a writer.
+
+    Raises:
+        DataError: If the table cannot be used.
+        StoreError: If the store cannot be written or is damaged.
+    """
     remove_dead_writers(store)
     try:
         with own_name(store) as writer:
-            plan = agree_on_plan(dataset, source, pool, segment_rows, store, writer)
-            check_declared(name, dataset, plan)
-            todo = range(plan.num_segments)
-            write_segments(name, source.open(), plan, todo, store, writer, runner, progress)
-            finish_store(name, plan, store, writer)
+            write(writer)
     except (DataError, OSError):
         if not (store / MANIFEST).is_file():
             raise
@@ -202,7 +240,6 @@ def _prepare(
         if not (store / PLAN).exists():  # a table that cannot be used leaves no empty folder
             remove_if_empty(store)
     tidy(store)
-    return store
 
 
 def agree_on_plan(
@@ -215,14 +252,44 @@ def agree_on_plan(
 ) -> Plan:
     """Return the plan of a store: the one that is there, else ours, else that of who was faster.
 
+    What an earlier store has of the same table is there afterwards, too.
+
     Raises:
         DataError: If the table cannot be used.
-        StoreError: If the plan is damaged.
+        StoreError: If the plan, or the earlier store, is damaged.
     """
     if not (store / PLAN).is_file():
-        plan = make_plan(dataset, source, pool, segment_rows)
+        plan = _plan_growth(dataset, source, store, segment_rows)
+        if plan is None:
+            plan = make_plan(dataset, source, pool, segment_rows)
         create_once(store / PLAN, canonical_json(plan.model_dump(mode="json")), writer)
-    return load_plan(store / PLAN)
+    plan = load_plan(store / PLAN)
+    share_segments(store, plan, writer)
+    return plan
+
+
+def _plan_growth(
+    dataset: DatasetConfig, source: Source, store: Path, segment_rows: int | None
+) -> Plan | None:
+    """Return the plan of a table that has grown since a store of it was made; else none."""
+    earlier = find_earlier(source, content_options(dataset, source.kind), store.parent)
+    if earlier is None:
+        return None
+    try:
+        plan = plan_growth(earlier, source, rows_behind(earlier.record.plan, source), segment_rows)
+    except DataError as error:
+        plan = CannotGrow((str(error),))
+    if isinstance(plan, CannotGrow):
+        _LOG.warning(
+            "The first %d rows of %s are prepared already (%s), but all are prepared anew: %s",
+            *(earlier.num_rows, source.name, earlier.path.name, "; ".join(plan.reasons)),
+        )
+        return None
+    _LOG.info(
+        "The first %d of the %d rows of %s are taken from %s",
+        *(earlier.num_rows, plan.rows, source.name, earlier.path.name),
+    )
+    return plan
 
 
 def write_segments(
@@ -234,8 +301,20 @@ def write_segments(
     writer: str,
     runner: Runner,
     progress: bool,
+    begins: int = 0,
 ) -> None:
     """Write those of the wanted segments that have no record yet.
+
+    Args:
+        name: Name of the dataset, for messages.
+        table: The rows.
+        plan: Of the store.
+        wanted: Numbers of segments.
+        store: Its folder.
+        writer: Name of this process.
+        runner: Has segments made.
+        progress: Show molecules per second.
+        begins: The segment whose rows are the first of ``table``.
 
     Raises:
         GraphiumError: If one cannot be written; the others are given up.
@@ -258,7 +337,7 @@ def write_segments(
     }
     jobs = (
         Job({**header, "number": number}, rows, f"segment {number} of dataset '{name}'")
-        for number, rows in _cut(table, plan, todo)
+        for number, rows in _cut(table, plan, todo, begins)
     )
     total = sum(plan.rows_of(number) for number in wanted)
     done = sum(records[number].rows for number in wanted if number in records)
@@ -267,18 +346,20 @@ def write_segments(
             pass
 
 
-def _cut(table: Table, plan: Plan, todo: Collection[int]) -> Iterator[tuple[int, pa.Table]]:
+def _cut(
+    table: Table, plan: Plan, todo: Collection[int], begins: int
+) -> Iterator[tuple[int, pa.Table]]:
     """Yield the rows of each segment in ``todo``, in order; read no further than the last."""
     wanted = [plan.smiles, *(one.name for one in plan.columns if one.kind != "computed")]
-    number, held, parts = 0, 0, []
+    number, held, parts = begins, 0, []
     for batch in table.batches():
         rest = batch.select(wanted)
         while rest.num_rows:
-            part = rest.slice(0, plan.segment_rows - held)
+            part = rest.slice(0, _full(plan, number) - held)
             rest = rest.slice(part.num_rows)
             parts.append(part)
             held += part.num_rows
-            if held == plan.segment_rows:
+            if held == _full(plan, number):
                 if number in todo:
                     yield number, pa.Table.from_batches(parts)
                 number, held, parts = number + 1, 0, []
@@ -286,3 +367,9 @@ def _cut(table: Table, plan: Plan, todo: Collection[int]) -> Iterator[tuple[int,
                     return
     if parts and number in todo:
         yield number, pa.Table.from_batches(parts)
+
+
+def _full(plan: Plan, number: int) -> int:
+    """Return how many rows end a segment; the last may take more than it should, and is refused."""
+    is_last = number == plan.num_segments - 1
+    return plan.segment_rows if is_last else plan.rows_of(number)

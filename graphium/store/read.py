@@ -217,6 +217,14 @@ class Store:
             for text in _read_text(self.path, record, column)
         ]
 
+    def distinct_text(self, column: str) -> set[str]:
+        """Return the strings that a text column has."""
+        return {
+            text
+            for record in self._manifest.segments
+            for text in _strings_of(self.path, record, column)[1]
+        }
+
     def rejects(self) -> list[Reject]:
         """Return the rows of the table that became no molecule, in order."""
         return read_rejects(self.path, self._manifest.segments)
@@ -358,10 +366,16 @@ def _read_strings(store: Path, record: SegmentRecord, lengths: str, content: str
     return unpack_strings(_read_array(store, record, lengths), _read_array(store, record, content))
 
 
-def _read_text(store: Path, record: SegmentRecord, column: str) -> list[str | None]:
+def _strings_of(store: Path, record: SegmentRecord, column: str) -> tuple[int, list[str]]:
+    """Return the position of a text column in ``text_code``, and its strings there."""
     array = zarr.open_array(store / record.folder / "text_code", mode="r")
     attributes: dict[str, Any] = array.attrs.asdict()
     position = attributes["columns"].index(column)
-    strings = [None, *attributes["strings"][position]]
+    return position, attributes["strings"][position]
+
+
+def _read_text(store: Path, record: SegmentRecord, column: str) -> list[str | None]:
+    position, known = _strings_of(store, record, column)
+    strings = [None, *known]
     codes = _read_array(store, record, "text_code")[:, position]
     return [strings[code] for code in codes.tolist()]

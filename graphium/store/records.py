@@ -1,7 +1,7 @@
 """The JSON beside the arrays: the plan of a store, the record of a segment, the manifest."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -69,6 +69,28 @@ class SourceFile(Section):
     rows: int
 
 
+class FileRecord(Section):
+    """One file as it was when its writer had finished."""
+
+    size: int
+    sha256: str
+
+
+class EarlierRows(Section):
+    """Consecutive rows that a store was made of before others were added to them."""
+
+    store: str
+    """Folder of that store; its segments of these rows are shared, not made again."""
+    rows: int
+    segment_rows: int
+    """Rows of each of these segments but the last."""
+
+    @property
+    def num_segments(self) -> int:
+        """Segments of these rows."""
+        return -(-self.rows // self.segment_rows)
+
+
 class Plan(Section):
     """What a store is made of, decided before its first segment is written."""
 
@@ -81,12 +103,19 @@ class Plan(Section):
     """SHA-256 of its bytes; of several files, of the JSON list of theirs."""
     files: tuple[SourceFile, ...] = ()
     """The files that match a pattern, in the order of their rows."""
+    digests: tuple[FileRecord, ...] = ()
+    """Each file as it was read, in the order of their rows; none of a bundled table."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Format of the table and options of its dataset that decide the content, as declared."""
     smiles: str
     """SMILES column."""
     rows: int
     """Rows of the table."""
+    earlier: tuple[EarlierRows, ...] = ()
+    """Rows that an earlier store had already, in order; where the last of them end, new ones begin.
+    """
     segment_rows: int
-    """Rows of each segment but the last."""
+    """Rows of each segment but the last; of those rows that are not ``earlier``."""
     columns: tuple[StoredColumn, ...]
     """Columns kept, in the order of the table."""
     skipped: dict[str, str]
@@ -111,11 +140,32 @@ class Plan(Section):
     @property
     def num_segments(self) -> int:
         """Segments of the whole table."""
-        return -(-self.rows // self.segment_rows)
+        new = -(-(self.rows - self.num_earlier_rows) // self.segment_rows)
+        return self.num_earlier_segments + new
+
+    @property
+    def num_earlier_rows(self) -> int:
+        """Rows that an earlier store had."""
+        return sum(one.rows for one in self.earlier)
+
+    @property
+    def num_earlier_segments(self) -> int:
+        """Segments that an earlier store had, too: the first ones."""
+        return sum(one.num_segments for one in self.earlier)
 
     def rows_of(self, segment: int) -> int:
         """Rows of one segment."""
-        return min(self.segment_rows, self.rows - segment * self.segment_rows)
+        return self.first_row_of(segment + 1) - self.first_row_of(segment)
+
+    def first_row_of(self, segment: int) -> int:
+        """Row of the table at which a segment begins; the end of the last one for the next."""
+        first = 0
+        for one in self.earlier:
+            if segment < one.num_segments:
+                return first + segment * one.segment_rows
+            first += one.rows
+            segment -= one.num_segments
+        return min(first + segment * self.segment_rows, self.rows)
 
     @property
     def computes(self) -> bool:
@@ -154,13 +204,6 @@ class Plan(Section):
     def text_columns(self) -> list[StoredColumn]:
         """The text columns, in the order of ``text_code``."""
         return [column for column in self.columns if column.is_text]
-
-
-class FileRecord(Section):
-    """One file as it was when its writer had finished."""
-
-    size: int
-    sha256: str
 
 
 class ArrayRecord(Section):

@@ -49,7 +49,7 @@ class SegmentJob:
     @property
     def first_row(self) -> int:
         """Row of the table at which the segment begins."""
-        return self.number * self.plan.segment_rows
+        return self.plan.first_row_of(self.number)
 
     @property
     def folder(self) -> str:

@@ -1,10 +1,11 @@
 """Where a dataset's table comes from, and the digest of its content."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from graphium.config.data import BUNDLED, DatasetConfig
 from graphium.config.suggest import did_you_mean
@@ -15,6 +16,7 @@ from graphium.labels.header import table_format
 from graphium.labels.table import Table, open_table, table_from_arrow
 from graphium.store.files import file_sha256, json_sha256
 from graphium.store.layout import FORMAT_VERSION
+from graphium.store.records import FileRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class Source:
     """Start reading."""
     files: tuple[str, ...] = ()
     """Where a pattern names the table: its files without folders, in the order of their rows."""
+    paths: tuple[Path, ...] = ()
+    """Each file that is read; none of a bundled table."""
+    digests: tuple[FileRecord, ...] = ()
+    """Size and SHA-256 of each of these."""
 
 
 def find_source(dataset: DatasetConfig) -> Source:
@@ -46,22 +52,42 @@ def find_source(dataset: DatasetConfig) -> Source:
     path = Path(dataset.table)
     table = open_table(dataset.table)
     if not is_pattern(dataset.table):
-        kind = table_format(path)
-        return Source(path.name, _stem(path.name), file_sha256(path), kind, lambda: table)
-    files = [Path(shard.name) for shard in table.shards]
-    digest = json_sha256([file_sha256(file) for file in files])
+        kind, one = table_format(path), digest_file(path)
+        stem = _stem(path.name)
+        return Source(path.name, stem, one.sha256, kind, lambda: table, (), (path,), (one,))
+    files = tuple(Path(shard.name) for shard in table.shards)
+    digests = tuple(digest_file(file) for file in files)
     names = tuple(file.name for file in files)
     stem, kind = _stem(path.name, files[0].parent.name), table_format(files[0])
-    return Source(path.name, stem, digest, kind, lambda: table, names)
+    digest = joint_sha256(digests)
+    return Source(path.name, stem, digest, kind, lambda: table, names, files, digests)
+
+
+def digest_file(path: Path) -> FileRecord:
+    """Return what tells the content of a file from any other."""
+    return FileRecord(size=path.stat().st_size, sha256=file_sha256(path))
+
+
+def joint_sha256(digests: Sequence[FileRecord]) -> str:
+    """Return the digest of a table of several files, or of one that a pattern matches."""
+    return json_sha256([one.sha256 for one in digests])
 
 
 def content_key(dataset: DatasetConfig, source: Source) -> str:
     """Return 16 hex digits that differ whenever the content of the store would."""
     key = {
         "source": source.sha256,
-        "read_as": source.kind,
         "format": FORMAT_VERSION,
         "versions": content_versions(),
+        **content_options(dataset, source.kind),
+    }
+    return json_sha256(key)[:16]
+
+
+def content_options(dataset: DatasetConfig, kind: str) -> dict[str, Any]:
+    """Return the format of a table and the options of its dataset that decide the content."""
+    options: dict[str, Any] = {
+        "read_as": kind,
         "smiles": dataset.smiles,
         "levels": dataset.levels,
         "hydrogens": dataset.hydrogens,
@@ -69,10 +95,10 @@ def content_key(dataset: DatasetConfig, source: Source) -> str:
         "computed": dataset.computed,
     }
     if dataset.fingerprint is not None:
-        key["fingerprint"] = dataset.fingerprint.model_dump(mode="json")
+        options["fingerprint"] = dataset.fingerprint.model_dump(mode="json")
     if dataset.conformers is not None:
-        key["conformers"] = dataset.conformers.model_dump(mode="json")
-    return json_sha256(key)[:16]
+        options["conformers"] = dataset.conformers.model_dump(mode="json")
+    return options
 
 
 def content_versions() -> dict[str, str]:

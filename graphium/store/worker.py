@@ -126,7 +126,7 @@ def _screen(task: _Task) -> None:
         if plan is None:
             _compute(replace(task, rows=alone, refused={}, watch=silent))
         else:
-            try_row(plan, task.job["number"] * plan.segment_rows + row, alone, silent)
+            try_row(plan, plan.first_row_of(task.job["number"]) + row, alone, silent)
 
 
 def _compute(task: _Task) -> _Answer:
