@@ -50,6 +50,8 @@ POINTS = {
     "arrays.written": "all of them are written",
     "tree.files": "all files of a folder are durable",
     "tree.durable": "their names are, too",
+    "share.linked": "one more file of an earlier store has a name in a longer one",
+    "share.durable": "the names of all files of a segment are durable",
     "segment.withdrawn": "a segment that another process had committed is removed",
     "owner.unfinished": "what the writer left unfinished is removed",
     "owner.gone": "its lock is removed",

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from graphium.errors import StoreError
+from graphium.store.fault_points import reach
 from graphium.store.files import create_once, sync_folder
 from graphium.store.layout import COMMITS, MANIFEST, SEGMENTS
 from graphium.store.read import open_store
@@ -40,6 +41,7 @@ def share_segments(store: Path, plan: Plan, writer: str) -> None:
         return
     for folder in (store / COMMITS, store / SEGMENTS):
         folder.mkdir(exist_ok=True)
+    sync_folder(store)
     segments = open_store(earlier).record.segments
     for number in wanted:
         _share(earlier, store, segments[number], writer)
@@ -51,9 +53,11 @@ def _share(earlier: Path, store: Path, segment: SegmentRecord, writer: str) -> N
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):  # of one that was killed here, or works beside us
             os.link(earlier / segment.folder / name, folder / name)
+        reach("share.linked")
     for path, _, _ in os.walk(folder):
         sync_folder(Path(path))
     sync_folder(folder.parent)
+    reach("share.durable")
     name = f"{COMMITS}/{segment.segment:05d}.json"
     content = (earlier / name).read_bytes()
     if SegmentRecord.model_validate_json(content) != segment:

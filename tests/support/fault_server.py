@@ -81,7 +81,21 @@ def _keys(order: dict[str, Any]) -> None:
     build_keys([store], Path(order["root"]), KeysConfig(), scaffolds=False)
 
 
-_ORDERS = {"prepare": _prepare, "race": _race, "part": _part, "keys": _keys}
+def _grow(order: dict[str, Any]) -> None:
+    """Prepare the rows of two segments undisturbed, and then the table that has more."""
+    table, root, rows = Path(order["table"]), Path(order["root"]), order["rows"]
+    first = root.parent / f"{root.name}-first" / table.name
+    first.parent.mkdir(exist_ok=True)
+    lines = table.read_text().splitlines(keepends=True)
+    first.write_text("".join(lines[: 1 + 2 * rows]))
+    fault = os.environ.pop(VARIABLE, None)
+    prepare_here(first, root, rows)
+    if fault is not None:
+        os.environ[VARIABLE] = fault
+    _prepare(order)
+
+
+_ORDERS = {"prepare": _prepare, "race": _race, "part": _part, "keys": _keys, "grow": _grow}
 
 
 def main() -> None:
