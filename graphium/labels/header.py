@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from graphium.errors import DataError
 
@@ -136,6 +136,11 @@ def check_same_names(
             f"The files of {pattern} have different columns: compared with {first}, {other} "
             f"{' and '.join(lacks + has)}."
         )
+
+
+def open_bytes(path: Path) -> BinaryIO | gzip.GzipFile:
+    """Open a file, unpacked where its name ends in ``.gz``."""
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def open_text(path: Path, newline: str | None = None) -> IO[str]:

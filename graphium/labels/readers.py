@@ -20,14 +20,21 @@ from graphium.labels.header import (
     SMI_COLUMNS,
     SMILES_NAMES,
     number_repeated,
+    open_bytes,
     open_text,
     read_header,
     table_format,
 )
 
 BATCH_ROWS = 16_384
-_BLOCK_BYTES = 4 << 20
-"""Of a csv; Arrow reads up to 32 blocks ahead, and a row must not be longer than one."""
+_BLOCK_BYTES = 1 << 18
+"""Of a csv that is read at once. Arrow reads up to 32 blocks ahead, so small ones save memory..."""
+_COLUMN_BYTES = 1 << 11
+"""...but each must hold many rows; of wide tables, so many bytes for each column."""
+_LONGEST_ROW = 1 << 25
+"""Bytes. A row must fit a block, so that blocks grow where a longer one is met."""
+_TOO_LONG = "straddl"
+"""What Arrow says of a row that does not fit a block."""
 _BUFFER_BYTES = 1 << 20
 
 
@@ -69,8 +76,9 @@ def _open_parquet(path: Path) -> TableFile:
     fields = [field.with_name(name) for field, name in zip(schema, names, strict=True)]
 
     def read() -> Iterator[pa.RecordBatch]:
-        # With a buffer, columns are read piece by piece; else each row group's at once.
-        with pa.parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+        # Columns are read piece by piece; else each row group's at once.
+        options = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
+        with pa.parquet.ParquetFile(path, **options) as file:
             yield from file.iter_batches(batch_size=BATCH_ROWS)
 
     return TableFile(path, pa.schema(fields), read)
@@ -84,27 +92,67 @@ def _open_csv(path: Path, delimiter: str, blank_rows: bool) -> TableFile:
     is_blank_row = blank_rows and len(header.columns) == 1
     skipped = {"skip_rows_after_names": 1} if is_blank_row else {"skip_rows": header.lines}
 
-    def read() -> Iterator[pa.RecordBatch]:
-        return iter(
-            pa.csv.open_csv(
-                path,
-                read_options=pa.csv.ReadOptions(
-                    column_names=list(header.columns), block_size=_BLOCK_BYTES, **skipped
-                ),
-                parse_options=pa.csv.ParseOptions(
-                    delimiter=delimiter,
-                    newlines_in_values=True,
-                    ignore_empty_lines=not is_blank_row,
-                ),
-                convert_options=pa.csv.ConvertOptions(
-                    column_types=dict.fromkeys(header.columns, pa.binary()),
-                    strings_can_be_null=False,
-                    check_utf8=False,
-                ),
-            )
-        )
+    parse = pa.csv.ParseOptions(
+        delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=not is_blank_row
+    )
+    convert = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(header.columns, pa.binary()),
+        strings_can_be_null=False,
+        check_utf8=False,
+    )
 
-    return TableFile(path, schema, read)
+    def read(block_size: int) -> Iterator[pa.RecordBatch]:
+        options = pa.csv.ReadOptions(
+            column_names=list(header.columns), block_size=block_size, **skipped
+        )
+        return iter(pa.csv.open_csv(path, options, parse, convert))
+
+    block_size = max(_BLOCK_BYTES, _COLUMN_BYTES * len(header.columns))
+    return TableFile(path, schema, lambda: _read_csv(path, read, block_size))
+
+
+def _read_csv(
+    path: Path, read: Callable[[int], Iterator[pa.RecordBatch]], block_size: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield all rows; begin again with longer blocks where a row does not fit one."""
+    num_rows, last = 0, b""
+    while True:
+        to_skip = num_rows
+        try:
+            for batch in read(block_size):
+                rest = batch.slice(min(to_skip, batch.num_rows))
+                to_skip -= batch.num_rows - rest.num_rows
+                if rest.num_rows:
+                    num_rows += rest.num_rows
+                    yield rest
+                    last = rest.column(rest.num_columns - 1)[-1].as_py()
+        except pa.ArrowInvalid as error:
+            if _TOO_LONG not in str(error):
+                raise
+            if block_size >= _LONGEST_ROW:
+                raise _unclosed(f"a row from row {num_rows} on") from error
+            block_size = min(8 * block_size, _LONGEST_ROW)
+            continue
+        # Arrow lets the end of the file close a quote, whatever it has swallowed.
+        if b"\n" in last and not _last_byte(path) == b'"':
+            raise _unclosed(f"row {num_rows - 1}")
+        return
+
+
+def _unclosed(where: str) -> pa.ArrowInvalid:
+    return pa.ArrowInvalid(
+        f"{where} (from 0, below the header) has a quote that is not closed, or is longer than "
+        f"{_LONGEST_ROW >> 20} MB"
+    )
+
+
+def _last_byte(path: Path) -> bytes:
+    """Return the last byte of a file (also ``.gz``) before the blanks at its end."""
+    last = b""
+    with open_bytes(path) as stream:
+        while block := stream.read(1 << 20):
+            last = block.rstrip()[-1:] or last
+    return last
 
 
 def _read_smi(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

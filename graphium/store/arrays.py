@@ -1,7 +1,7 @@
 """Named numpy arrays as one zarr v3 group, each array in one shard, and back."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,9 @@ def read_array(folder: Path, name: str) -> NDArray[Any]:
 
 def array_sha256(array: NDArray[Any]) -> str:
     """Return the SHA-256 of an array's content (type, shape, values) in hex."""
-    header = f"{array.dtype.str} {array.shape} ".encode()
-    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def narrow(values: NDArray[Any]) -> NDArray[Any]:
@@ -80,14 +81,17 @@ def narrow(values: NDArray[Any]) -> NDArray[Any]:
     largest = int(values.max()) if values.size else 0
     for dtype in (np.uint8, np.uint16, np.uint32):
         if largest <= np.iinfo(dtype).max:
-            return values.astype(dtype)
+            return values.astype(dtype, copy=False)
     raise OverflowError(f"{largest} does not fit 32 bits")
 
 
-def pack_strings(strings: list[bytes]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+def pack_strings(strings: Iterable[bytes]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Return lengths and the bytes of the strings, one after another."""
-    lengths = narrow(np.fromiter((len(text) for text in strings), np.int64, len(strings)))
-    return lengths, np.frombuffer(b"".join(strings), np.uint8)
+    lengths, content = [], bytearray()
+    for text in strings:
+        lengths.append(len(text))
+        content += text
+    return narrow(np.array(lengths, np.int64)), np.frombuffer(content, np.uint8)
 
 
 def unpack_strings(lengths: NDArray[Any], content: NDArray[np.uint8]) -> list[str]:

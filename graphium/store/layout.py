@@ -38,8 +38,8 @@ PARTS = "parts.json"
 TEMPORARY = ".tmp-"
 """Prefix of files that are being written; the writer's name follows."""
 
-MAX_SEGMENT_ROWS = 100_000
-"""Source rows of a segment, at most."""
+MAX_SEGMENT_ROWS = 1 << 15
+"""Source rows of a segment, at most: what a process holds while it works hardly grows up to it."""
 MAX_SEGMENT_CELLS = 1 << 24
 """Source rows times kept columns of a segment, at most: what a process holds while it works."""
 MIN_SEGMENT_ROWS = 1_000

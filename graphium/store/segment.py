@@ -227,8 +227,8 @@ def _arrange_lists(
 
 def _row_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
     rejected = np.flatnonzero(rows.status != RowStatus.OK)
-    lengths, content = pack_strings([_encode(rows.smiles[row]) for row in rejected])
-    note_lengths, notes = pack_strings([_encode(rows.notes.get(row)) for row in rejected.tolist()])
+    lengths, content = pack_strings(_encode(rows.smiles[row]) for row in rejected)
+    note_lengths, notes = pack_strings(_encode(rows.notes.get(row)) for row in rejected.tolist())
     return {
         "status": rows.status,
         "rejected_length": lengths,
@@ -240,7 +240,7 @@ def _row_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
 
 def _graph_arrays(rows: _Rows) -> dict[str, NDArray[Any]]:
     block = rows.block
-    lengths, content = pack_strings([_encode(text) for text in rows.accepted_smiles])
+    lengths, content = pack_strings(_encode(text) for text in rows.accepted_smiles)
     arrays = {
         "n_atoms": narrow(block.num_atoms),
         "n_bonds": narrow(block.num_bonds),
