@@ -9,11 +9,10 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from in_process import InProcess, prepare_here, segment_job
+from in_process import InProcess, RacedInProcess, prepare_here
 
 from graphium.config.data import DatasetConfig
 from graphium.config.keys import KeysConfig
@@ -24,24 +23,8 @@ from graphium.store.keys import build_keys
 from graphium.store.portions import Division, Part
 from graphium.store.prepare import agree_on_plan
 from graphium.store.read import open_store
-from graphium.store.segment import write_segment
-from graphium.store.watch import BEAT, Watch
 
 assert compiled, featurize  # imported so that they need not be again
-
-
-class _Raced(InProcess):
-    """Has another try at each segment commit it while the first one is at work."""
-
-    def run(self, jobs: Any, report: Any) -> Iterator[Any]:
-        for job in jobs:
-
-            def commit_first(rows: int, job: Any = job) -> None:
-                watch = Watch(bytearray(BEAT.size), memory=16, faults={})
-                write_segment(segment_job(job), job.rows, {}, watch, report)
-
-            watch = Watch(bytearray(BEAT.size), memory=16, faults={})
-            yield write_segment(segment_job(job), job.rows, {}, watch, commit_first)
 
 
 def _prepare(order: dict[str, Any]) -> None:
@@ -49,7 +32,7 @@ def _prepare(order: dict[str, Any]) -> None:
 
 
 def _race(order: dict[str, Any]) -> None:
-    prepare_here(Path(order["table"]), Path(order["root"]), order["rows"], _Raced())
+    prepare_here(Path(order["table"]), Path(order["root"]), order["rows"], RacedInProcess())
 
 
 def _part(order: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Preparations without worker processes: everything happens where it is called."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,27 @@ class InProcess:
 
     def run(self, jobs: Iterable[Job], report: Callable[[int], None]) -> Iterator[Any]:
         for job in jobs:
-            watch = Watch(bytearray(BEAT.size), memory=16, faults={})
-            yield write_segment(segment_job(job), job.rows, {}, watch, report)
+            yield _write(job, report)
 
 
-def segment_job(job: Job) -> SegmentJob:
+class RacedInProcess:
+    """Has another try at each segment commit it while the first one is at work."""
+
+    def run(self, jobs: Iterable[Job], report: Callable[[int], None]) -> Iterator[Any]:
+        for job in jobs:
+            yield _write(job, partial(_commit_first, job, report))
+
+
+def _commit_first(job: Job, report: Callable[[int], None], _: int) -> None:
+    _write(job, report)
+
+
+def _write(job: Job, report: Callable[[int], None]) -> bool:
     header = job.header
     plan = Plan.model_validate(header["plan"])
-    return SegmentJob(Path(header["store"]), plan, header["number"], header["writer"])
+    segment = SegmentJob(Path(header["store"]), plan, header["number"], header["writer"])
+    watch = Watch(bytearray(BEAT.size), memory=16, faults={})
+    return write_segment(segment, job.rows, {}, watch, report)
 
 
 def prepare_here(table: Path, root: Path, segment_rows: int, runner: Any = None) -> Path:
