@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from graphium.errors import DataError, StoreError, quoted
 from graphium.graphs.mol_block import RowStatus
+from graphium.store.disk_errors import writing
 from graphium.store.files import sync_ancestors, sync_folder, write_atomic
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS, SEGMENTS
 from graphium.store.manifest import build_manifest, check_file, read_manifest, write_manifest
@@ -50,7 +51,7 @@ def commit_store(store: Path) -> None:
         if absent:
             raise StoreError(_describe_missing(store, plan, absent))
         try:
-            with own_name(store) as writer:
+            with writing(store), own_name(store) as writer:
                 finish_store(plan.source, plan, store, writer)
         except (DataError, OSError):
             if not (store / MANIFEST).is_file():  # else another machine has finished it meanwhile

@@ -22,6 +22,7 @@ from graphium.config.keys import KeysConfig
 from graphium.errors import StoreError
 from graphium.graphs.mol_block import offsets
 from graphium.store.arrays import read_array, write_arrays
+from graphium.store.disk_errors import writing
 from graphium.store.fault_points import reach
 from graphium.store.files import canonical_json, json_sha256, sync_folder, sync_tree, write_atomic
 from graphium.store.grouping import by_first_occurrence, group, number_equal, text_digest, unite
@@ -116,7 +117,8 @@ def build_keys_with(
     }
     if scaffolds:
         arrays["scaffold"] = _hash_scaffolds(chemist, arrays["split_group"])
-    _write(folder, arrays, keys)
+    with writing(folder):
+        _write(folder, arrays, keys)
     return folder
 
 

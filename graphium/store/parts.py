@@ -11,6 +11,7 @@ from pathlib import Path
 from graphium.config.data import DatasetConfig
 from graphium.errors import DataError
 from graphium.store.commit import missing_segments, tidy
+from graphium.store.disk_errors import writing
 from graphium.store.layout import MANIFEST, PLAN
 from graphium.store.limits import Limits
 from graphium.store.owner import own_name, remove_dead_writers, remove_if_empty
@@ -98,7 +99,7 @@ def _prepare_part(
         return _report_finished(name, dataset, store, part)
     remove_dead_writers(store)
     try:
-        with own_name(store) as writer:
+        with writing(store), own_name(store) as writer:
             plan = agree_on_plan(dataset, source, pool, None, store, writer)
             check_declared(name, dataset, plan)
             note_division(store, division, writer)

@@ -22,6 +22,7 @@ from graphium.config.experiment import Experiment
 from graphium.errors import DataError
 from graphium.labels.table import Table
 from graphium.store.commit import finish_store, read_records, tidy
+from graphium.store.disk_errors import writing
 from graphium.store.fault_points import reach
 from graphium.store.files import canonical_json, create_once, sync_folder
 from graphium.store.growth import CannotGrow, find_earlier, plan_growth, rows_behind
@@ -230,7 +231,7 @@ def complete_store(store: Path, write: Callable[[str], None]) -> None:
     """
     remove_dead_writers(store)
     try:
-        with own_name(store) as writer:
+        with writing(store), own_name(store) as writer:
             write(writer)
     except (DataError, OSError):
         if not (store / MANIFEST).is_file():

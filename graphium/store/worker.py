@@ -32,6 +32,7 @@ from graphium.labels.columns import read_smiles
 from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
 from graphium.molecules.written import written_orders
 from graphium.store.chunk_bytes import pack_chunk
+from graphium.store.disk_errors import describe
 from graphium.store.faults import planned_faults
 from graphium.store.limits import Refusals, refusals_from_json
 from graphium.store.owner import hold_name
@@ -88,8 +89,11 @@ def main() -> None:
             except MemoryError:
                 answer(memory=True)
                 break
-            except (GraphiumError, OSError) as error:
+            except GraphiumError as error:
                 answer(error=str(error), is_data=isinstance(error, DataError))
+            except OSError as error:
+                what = describe(error, Path(job["store"])) if "store" in job else str(error)
+                answer(error=what, is_data=False)
     except BrokenPipeError:
         os._exit(1)  # nobody listens any more; a normal exit would try to flush to them
 

@@ -31,7 +31,8 @@ class Recorder:
 
     Args:
         root: The folder; all else is left alone.
-        before: Called before each operation; what it raises is what the program sees.
+        before: Called before each operation; what it raises is what the program sees. A write that
+            fails has written half.
     """
 
     def __init__(self, root: Path, before: Callable[[Operation], None] = lambda _: None) -> None:
@@ -84,7 +85,8 @@ class Recorder:
         def call(path: Any, *rest: Any, dir_fd: int | None = None, **options: Any) -> Any:
             options = {"dir_fd": dir_fd, **options} if dir_fd is not None else options
             inside = self.inside(path, dir_fd)
-            if inside is None:
+            is_there = kind == "mkdir" and os.path.isdir(path)  # refused before the disk is asked
+            if inside is None or is_there:
                 return real(path, *rest, **options)
             return self.does(Operation(kind, inside), lambda: real(path, *rest, **options))
 
@@ -141,10 +143,13 @@ class _Writer(io.RawIOBase):
         self._raw, self._recorder, self._path = raw, recorder, path
 
     def write(self, content: Any) -> int:
-        raw_bytes = bytes(content)
-        operation = Operation("write", self._path, content=raw_bytes)
-        self._recorder.does(operation, lambda: self._raw.write(raw_bytes))
-        return len(raw_bytes)
+        operation = Operation("write", self._path, content=bytes(content))
+        try:
+            self._recorder.does(operation, lambda: self._raw.write(operation.content))
+        except OSError:
+            self._raw.write(operation.content[: len(operation.content) // 2])
+            raise
+        return len(operation.content)
 
     def fileno(self) -> int:
         return self._raw.fileno()
