@@ -1,8 +1,9 @@
 """Random batches: molecules per second of one core, ours against PyG's ``Batch.from_data_list``.
 
-Both start from molecules in RAM and end with a batch of the same content (checked in
-tests/batching/test_collate.py): without encodings, and with those of the experiment, read. One
-thread, its processor time, alternating rounds in one process; medians and their ratio.
+Both start from molecules in RAM (``mmap``: in a mapped file) and end with a batch of the same
+content (checked in tests/batching/test_collate.py): without encodings, and with those of the
+experiment, read. One thread, its processor time, alternating rounds in one process; medians and
+their ratio. The last line is what it costs to open the mix again, beside joining it anew.
 
 Run: python benchmarks/batches.py [expts/toymix/gine.yaml]      (needs $GRAPHIUM_TEST_DATA)
 """
@@ -22,7 +23,8 @@ from torch_geometric.data import Batch, Data
 
 from graphium.batching.collate import collate
 from graphium.batching.cut import PLAIN, best_cutter
-from graphium.batching.mix import Mix, open_mix
+from graphium.batching.mix import open_mix
+from graphium.batching.mix_data import Mix
 from graphium.batching.task_data import LabelTotals
 from graphium.config.load import load_config
 from graphium.store.prepare import cache_root, prepare_experiment
@@ -63,13 +65,15 @@ def race(ways: dict[str, Callable[[Any], object]], batches: Sequence[Any]) -> di
     return {name: statistics.median(rounds[1:]) for name, rounds in times.items()}  # warm
 
 
-def compare(mix: Mix, size: int, molecules: np.ndarray) -> dict[str, object]:
+def compare(mix: Mix, mapped: Mix, size: int, molecules: np.ndarray) -> dict[str, object]:
+    """Race batches of ``size`` of the same mix in memory and mapped."""
     totals = LabelTotals(mix.tasks)
     compiled = best_cutter(mix.graphs.num_molecules)
     data = {int(molecule): as_pyg(mix, int(molecule)) for molecule in molecules}
     seconds = race(
         {
             "ours": lambda b: collate(mix.graphs, mix.tasks, b, totals(b), compiled),
+            "mmap": lambda b: collate(mapped.graphs, mapped.tasks, b, totals(b), compiled),
             "numpy": lambda b: collate(mix.graphs, mix.tasks, b, totals(b), PLAIN),
             "pyg": lambda b: Batch.from_data_list([data[molecule] for molecule in b.tolist()]),
         },
@@ -82,9 +86,13 @@ def compare(mix: Mix, size: int, molecules: np.ndarray) -> dict[str, object]:
             name: round(len(molecules) / each) for name, each in seconds.items()
         },
         "ratio_to_pyg": {
-            name: round(seconds["pyg"] / seconds[name], 1) for name in ("ours", "numpy")
+            name: round(seconds["pyg"] / seconds[name], 1) for name in ("ours", "mmap", "numpy")
         },
     }
+
+
+def without_encodings(mix: Mix) -> Mix:
+    return dataclasses.replace(mix, graphs=dataclasses.replace(mix.graphs, encodings={}))
 
 
 def main() -> None:
@@ -92,12 +100,18 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "expts/toymix/gine.yaml"
     experiment = load_config(Path(name)).experiment
     prepare_experiment(experiment, cache_root())
-    full = open_mix(experiment, cache_root())
-    bare = dataclasses.replace(full, graphs=dataclasses.replace(full.graphs, encodings={}))
-    molecules = np.random.default_rng(0).permutation(len(full.part))[:MOLECULES]
-    for mix in (bare, full):
+    seconds, mixes = {}, {}
+    for name, to in (("first", "ram"), ("again", "ram"), ("mapped", "mmap")):
+        start = time.process_time()
+        mixes[name] = open_mix(experiment, cache_root(), to=to)
+        seconds[name] = round(time.process_time() - start, 2)
+    molecules = np.random.default_rng(0).permutation(len(mixes["again"].part))[:MOLECULES]
+    pair = (mixes["again"], mixes["mapped"])
+    for mix, mapped in (map(without_encodings, pair), pair):
         for size in SIZES:
-            print(json.dumps({"experiment": experiment.name, **compare(mix, size, molecules)}))
+            line = compare(mix, mapped, size, molecules)
+            print(json.dumps({"experiment": experiment.name, **line}))
+    print(json.dumps({"experiment": experiment.name, "opening_cpu_s": seconds}))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.batching.mix import Mix
+from graphium.batching.mix_data import Mix
 from graphium.batching.task_data import TaskData
 from graphium.config.data import Hydrogens, Level
 from graphium.config.tasks import TaskSpec

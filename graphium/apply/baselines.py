@@ -22,7 +22,8 @@ from graphium.apply.baseline_rows import TaskRows, input_words, kind_words, task
 from graphium.apply.finished_run import Baselines, FinishedRun, Rival, RivalResult, read_run
 from graphium.apply.forests import group_means, grow_forest
 from graphium.apply.same_data import check_same_data
-from graphium.batching.mix import Mix, open_mix
+from graphium.batching.mix import open_mix
+from graphium.batching.mix_data import Mix
 from graphium.config.data import Part
 from graphium.config.encodings import EncodingsConfig
 from graphium.config.features import FeaturesConfig

@@ -3,7 +3,7 @@
 import numpy as np
 
 from graphium.apply.finished_run import FinishedRun
-from graphium.batching.mix import Mix
+from graphium.batching.mix_data import Mix
 from graphium.errors import DataError
 from graphium.labels.splits import PARTS
 

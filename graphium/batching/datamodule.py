@@ -5,7 +5,7 @@ from typing import final
 import pytorch_lightning as pl
 
 from graphium.batching.loader import BatchLoader, EvalLoader
-from graphium.batching.mix import Mix
+from graphium.batching.mix_data import Mix
 from graphium.batching.sampler import PositionalSampler
 from graphium.config.data import Part
 from graphium.config.experiment import Experiment

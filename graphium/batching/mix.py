@@ -1,8 +1,8 @@
 """Datasets trained together: distinct molecules, their labels by task, and who is held out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,16 @@ from graphium.batching.columns import (
     refuse_duplicates,
 )
 from graphium.batching.division import Division, divide
-from graphium.batching.duplicates import Contradictions
 from graphium.batching.join import Join, JoinedLabels, join_labels, join_rows
-from graphium.batching.pack import PackedGraphs, pack_block
-from graphium.batching.report import MixReport
+from graphium.batching.kept import is_worth_keeping, keep, kept_path, read_kept
+from graphium.batching.mix_data import Mix, SourceRows, smiles_reader
+from graphium.batching.pack import pack_block
 from graphium.batching.summary import summarize
-from graphium.batching.task_data import TaskData
-from graphium.config.data import Hydrogens, Part
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
 from graphium.graphs.mol_block import offsets
-from graphium.labels.splits import PARTS, UNUSED
+from graphium.labels.splits import UNUSED
 from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.keys import load_keys
 from graphium.store.planning import check_declared
@@ -35,73 +33,24 @@ from graphium.store.prepare import store_path
 from graphium.store.read import LabelTable, open_store
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRows:
-    """The molecules of one dataset, and where they are in the mix."""
-
-    row: NDArray[np.int64]
-    """[S] row (0-based) of the table."""
-    molecule: NDArray[np.int64]
-    """[S] position in the mix; -1 where the row is not used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """M distinct molecules of one or several datasets."""
-
-    graphs: PackedGraphs
-    """The molecules."""
-    tasks: dict[str, TaskData]
-    """Labels by task, in the order of the experiment."""
-    part: NDArray[np.uint8]
-    """[M] 0 train, 1 val, 2 test, 255 unused."""
-    dataset: NDArray[np.int16]
-    """[M] dataset (by its place in ``sources``) that the molecule's atoms are taken from."""
-    source_row: NDArray[np.int64]
-    """[M] row of that dataset's table."""
-    sources: dict[str, SourceRows]
-    """Every row with a molecule, by dataset."""
-    report: MixReport
-    """What was joined, moved, merged and left out."""
-    contradictions: dict[str, Contradictions]
-    """Labels whose merged rows contradict each other, by task."""
-    read_smiles: Callable[[], list[str]]
-    """Reads the M SMILES; use ``smiles``."""
-    hydrogens: Hydrogens = "implicit"
-    """Which hydrogens of the SMILES are atoms of the graphs."""
-
-    @property
-    def specs(self) -> list[TaskSpec]:
-        """The tasks."""
-        return [task.spec for task in self.tasks.values()]
-
-    def molecules(self, part: Part) -> NDArray[np.int64]:
-        """Return the positions of the molecules of one part, increasing."""
-        return np.flatnonzero(self.part == PARTS.index(part))
-
-    def smiles(self) -> list[str]:
-        """Return the M SMILES, as their tables have them, in the atom order of the graphs."""
-        return self.read_smiles()
-
-    def splits(self) -> dict[str, dict[Part, list[int]]]:
-        """Return the rows of each part for each dataset, as a ``file`` split reads them."""
-        out: dict[str, dict[Part, list[int]]] = {}
-        for name, source in self.sources.items():
-            part = np.full(len(source.row), UNUSED, np.uint8)
-            used = source.molecule >= 0
-            part[used] = self.part[source.molecule[used]]
-            out[name] = {p: source.row[part == i].tolist() for i, p in enumerate(PARTS)}
-        return out
-
-
-def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | None = None) -> Mix:
+def open_mix(
+    experiment: Experiment,
+    root: Path,
+    *,
+    specs: Sequence[TaskSpec] | None = None,
+    to: Literal["ram", "mmap"] = "ram",
+) -> Mix:
     """Open the prepared stores of an experiment and join them into one mix.
+
+    A large mix is kept on disk (``kept.py``) and opens in a moment the next time.
 
     Args:
         experiment: Datasets, tasks and features.
         root: Folder of all stores, usually ``store.prepare.cache_root()``.
         specs: Tasks of a trained model, whose label statistics are kept instead of being computed;
             labels in train are then not required.
+        to: Where the arrays are: in the memory of this process, or in a file that all processes of
+            a machine map (``mmap``); batches are the same.
 
     Raises:
         StoreError: A store or the key index is absent or damaged.
@@ -113,6 +62,25 @@ def open_mix(experiment: Experiment, root: Path, *, specs: Sequence[TaskSpec] | 
         store = open_store(store_path(config, root))
         check_declared(name, config, store.record.plan)
         datasets.append(Dataset(name, config, store, store.source_rows()))
+    folder = kept_path(root, experiment, datasets, specs)
+    mix = read_kept(folder, datasets, mapped=to == "mmap")
+    if mix is None:
+        mix = _join(experiment, datasets, root, specs)
+        if to == "mmap" or is_worth_keeping(mix):
+            keep(folder, mix)
+        if to == "mmap":
+            mix = read_kept(folder, datasets, mapped=True)
+            assert mix is not None, "just written"
+    return mix
+
+
+def _join(
+    experiment: Experiment,
+    datasets: Sequence[Dataset],
+    root: Path,
+    specs: Sequence[TaskSpec] | None,
+) -> Mix:
+    """Read the stores and join them."""
     keys = load_keys([dataset.store for dataset in datasets], root, experiment.keys)
     reads_3d = experiment.features.reads_conformers
     block = merge_blocks([dataset.store.graphs(positions=reads_3d) for dataset in datasets])
@@ -223,13 +191,8 @@ def _assemble(
     ]
     report = report.model_copy(update={"warnings": [*report.warnings, *ignored]})
     starts = division.starts
-    dataset = np.searchsorted(starts, join.taken_from, side="right") - 1
-    rows = np.concatenate([one.source_row for one in datasets])
-
-    def read_smiles() -> list[str]:
-        smiles = [text for one in datasets for text in one.store.smiles()]
-        return [smiles[row] for row in join.taken_from.tolist()]
-
+    dataset = (np.searchsorted(starts, join.taken_from, side="right") - 1).astype(np.int16)
+    source_row = np.concatenate([one.source_row for one in datasets])[join.taken_from]
     return Mix(
         graphs=pack_block(
             select_molecules(join.block, join.taken_from),
@@ -238,14 +201,14 @@ def _assemble(
         ),
         tasks=tasks,
         part=part,
-        dataset=dataset.astype(np.int16),
-        source_row=rows[join.taken_from],
+        dataset=dataset,
+        source_row=source_row,
         sources={
             one.name: SourceRows(one.source_row, join.molecule[starts[i] : starts[i + 1]])
             for i, one in enumerate(datasets)
         },
         report=report,
         contradictions={name: labels.contradictions for name, labels in joined.items()},
-        read_smiles=read_smiles,
+        read_smiles=smiles_reader(datasets, dataset, source_row),
         hydrogens=experiment.hydrogens,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.coverage import describe_tasks
-from graphium.batching.mix import Mix, SourceRows
+from graphium.batching.mix_data import Mix, SourceRows
 from graphium.batching.pack import pack_block
 from graphium.batching.report import DatasetReport, MixReport
 from graphium.batching.task_data import TaskData

@@ -23,7 +23,8 @@ from rich.console import Console
 
 import graphium
 from graphium.batching.datamodule import MolDataModule
-from graphium.batching.mix import Mix, open_mix
+from graphium.batching.mix import open_mix
+from graphium.batching.mix_data import Mix
 from graphium.batching.report import PARTS
 from graphium.batching.task_data import LabelTotals
 from graphium.checkpoint.format import ModelRecord
@@ -91,7 +92,7 @@ def train(
     _quiet_lightning()
     if experiment.trainer.threads is not None:
         torch.set_num_threads(experiment.trainer.threads)
-    mix = open_mix(experiment, store_root)
+    mix = open_mix(experiment, store_root, to=experiment.batch.held_in)
     data = MolDataModule(mix, experiment)
     network = build_network(
         experiment.model,

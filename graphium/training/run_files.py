@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import graphium
-from graphium.batching.mix import Mix
+from graphium.batching.mix_data import Mix
 from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.load import read_model
 from graphium.config.data import Part

@@ -15,7 +15,8 @@ from graphium.apply.baseline_rows import task_rows
 from graphium.apply.baselines import score, write_baselines
 from graphium.apply.finished_run import read_run
 from graphium.apply.same_data import check_same_data
-from graphium.batching.mix import Mix, open_mix
+from graphium.batching.mix import open_mix
+from graphium.batching.mix_data import Mix
 from graphium.config.dump import dump_yaml
 from graphium.config.experiment import Experiment
 from graphium.config.load import load_config
