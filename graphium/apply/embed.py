@@ -41,7 +41,7 @@ def embed_file(
 
     Args:
         model: What embeds.
-        table: csv, tsv (also .gz), parquet or smi file.
+        table: csv, tsv, smi, sdf (also .gz) or parquet file.
         output: csv, tsv (also .gz), parquet, npz or npy file.
         smiles_column: Column of SMILES; None takes the first with a usual name.
         batch_size: Molecules computed at once.
@@ -65,7 +65,7 @@ def _write_table(
     outcome = Outcome()
     names = [f"embedding_{i}" for i in range(model.embed([]).shape[1])]
     added = pa.schema([*((name, pa.float32()) for name in names), ("error", pa.string())])
-    with TableWriter(path, kind, source.table.columns, added) as writer:
+    with TableWriter(path, kind, source.columns, added) as writer:
         for batch, smiles in source.batches():
             rows = model.embed_rows(smiles, batch_size=batch_size)
             new = pd.DataFrame(rows.values, columns=names)

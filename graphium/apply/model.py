@@ -88,7 +88,8 @@ class Model:
         some 16 n^2 bytes for a molecule of n atoms.
 
         Args:
-            smiles: S SMILES.
+            smiles: S SMILES; a mol block may stand in place of one, and lists of its atoms and
+                bonds are in its order then.
             batch_size: Molecules computed at once; by default ``batch.eval_size`` of the
                 experiment. It changes no number beyond float32 rounding.
 

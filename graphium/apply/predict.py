@@ -42,7 +42,8 @@ class Outcome:
                 self.failed += 1
                 self.reasons[error.split(":")[0]] += 1
                 if len(self.first) < 3:
-                    self.first.append(f"row {self.rows}, {quoted(text or '')} ({error})")
+                    shown = quoted((text or "").partition("\n")[0])  # of a mol block its name
+                    self.first.append(f"row {self.rows}, {shown} ({error})")
             self.rows += 1
 
     def message(self, output: Path) -> str:
@@ -73,7 +74,7 @@ def predict_file(
 
     Args:
         model: What predicts.
-        table: csv, tsv (also .gz), parquet or smi file.
+        table: csv, tsv, smi, sdf (also .gz) or parquet file.
         output: csv, tsv (also .gz) or parquet file.
         smiles_column: Column of SMILES; None takes the first with a usual name.
         batch_size: Molecules computed at once.
@@ -89,7 +90,7 @@ def predict_file(
     outcome = Outcome()
     with replacing(output) as temporary:
         kind = output_format(output)
-        with TableWriter(temporary, kind, source.table.columns, added) as writer:
+        with TableWriter(temporary, kind, source.columns, added) as writer:
             for batch, smiles in source.batches():
                 for rows in _pieces(len(smiles), model.specs):
                     predicted = model.predict(smiles[rows], batch_size=batch_size)

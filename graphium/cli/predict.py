@@ -19,7 +19,7 @@ TablePath = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="csv, tsv, smi (also .gz) or parquet file, or a pattern such as 'part-*.csv'.",
+        help="csv, tsv, smi, sdf (also .gz) or parquet file, or a pattern such as 'part-*.csv'.",
     ),
 ]
 SmilesColumn = Annotated[

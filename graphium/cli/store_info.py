@@ -150,7 +150,7 @@ def _describe_conformers(store: Store) -> str:
     how, found = store.record.plan.conformers, store.record.conformers
     if how is None or found is None:
         return "coordinates: none"
-    options = ", ".join(f"{name} {value}" for name, value in how.model_dump(mode="json").items())
+    options = ", ".join(f"{name} {value}" for name, value in how.options.items())
     lines = [f"coordinates of {found.molecules:,} of {store.num_molecules:,} molecules ({options})"]
     lines += [f"  {reason:<12} {count:>10,}" for reason, count in found.missing.items()]
     return "\n".join(lines)

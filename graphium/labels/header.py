@@ -32,6 +32,8 @@ PARQUET = (".parquet", ".pq")
 """Ends of the names of parquet files."""
 SMI = (".smi", ".smiles")
 """Ends of the names of files with a SMILES and, after blanks, a name on each line."""
+SDF = (".sdf", ".sd")
+"""Ends of the names of files of mol blocks with properties."""
 SMI_COLUMNS = ("smiles", "name")
 """Columns that such a file is said to have."""
 
@@ -56,12 +58,12 @@ def is_table_name(path: Path) -> bool:
     """Return whether the end of a name is one of a table that can be read."""
     kind = table_format(path)
     is_packed = path.suffix.lower() == ".gz"
-    return kind in (*DELIMITERS, *SMI) or (kind in PARQUET and not is_packed)
+    return kind in (*DELIMITERS, *SMI, *SDF) or (kind in PARQUET and not is_packed)
 
 
 def known_formats() -> str:
     """Return the ends of names of tables that can be read, as words."""
-    return f"{', '.join((*DELIMITERS, *SMI))} (all also .gz), {' or '.join(PARQUET)}"
+    return f"{', '.join((*DELIMITERS, *SMI, *SDF))} (all also .gz), {' or '.join(PARQUET)}"
 
 
 def read_header(path: Path, delimiter: str) -> Header:

@@ -1,4 +1,4 @@
-"""One file of a table: its columns, and its rows in batches. csv, tsv, smi (also .gz) and parquet.
+"""One file of a table: columns, and rows in batches. csv, tsv, smi, sdf (also .gz), parquet.
 
 A batch holds some thousands of rows, so that memory does not grow with the file. Every cell of a
 csv arrives as bytes.
@@ -16,6 +16,7 @@ import pyarrow.parquet
 from graphium.labels.header import (
     DELIMITERS,
     PARQUET,
+    SDF,
     SMI,
     SMI_COLUMNS,
     SMILES_NAMES,
@@ -25,6 +26,7 @@ from graphium.labels.header import (
     read_header,
     table_format,
 )
+from graphium.labels.sdf import STRUCTURE, read_sdf, sdf_columns
 
 BATCH_ROWS = 16_384
 _BLOCK_BYTES = 1 << 18
@@ -36,6 +38,8 @@ _LONGEST_ROW = 1 << 25
 _TOO_LONG = "straddl"
 """What Arrow says of a row that does not fit a block."""
 _BUFFER_BYTES = 1 << 20
+_BLOCKS_TEXT = 1 << 23
+"""Characters of mol blocks in a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class TableFile:
     """Names and types of its columns; a repeated name has got a suffix (``y``, ``y.1``)."""
     open: Callable[[], Iterator[pa.RecordBatch]]
     """Start reading; names of columns are those of the file."""
+    structure: str | None = None
+    """The column of mol blocks, where molecules are given by these."""
 
 
 def open_file(path: Path, *, blank_rows: bool) -> TableFile:
@@ -66,6 +72,8 @@ def open_file(path: Path, *, blank_rows: bool) -> TableFile:
     if kind in SMI:
         schema = pa.schema([(name, pa.string()) for name in SMI_COLUMNS])
         return TableFile(path, schema, lambda: _read_smi(path, schema))
+    if kind in SDF:
+        return _open_sdf(path)
     return _open_csv(path, DELIMITERS[kind], blank_rows)
 
 
@@ -153,6 +161,24 @@ def _last_byte(path: Path) -> bytes:
         while block := stream.read(1 << 20):
             last = block.rstrip()[-1:] or last
     return last
+
+
+def _open_sdf(path: Path) -> TableFile:
+    schema = pa.schema([(name, pa.string()) for name in sdf_columns(path)])
+
+    def read() -> Iterator[pa.RecordBatch]:
+        cells: list[dict[str, str]] = []
+        size = 0
+        for record in read_sdf(path):
+            cells.append(record.cells)
+            size += len(record.block)
+            if len(cells) == BATCH_ROWS or size > _BLOCKS_TEXT:
+                yield pa.RecordBatch.from_pylist(cells, schema)
+                cells, size = [], 0
+        if cells:
+            yield pa.RecordBatch.from_pylist(cells, schema)
+
+    return TableFile(path, schema, read, STRUCTURE)
 
 
 def _read_smi(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -39,6 +39,8 @@ class Table:
     """Column names; a repeated name has got a suffix (``y``, ``y.1``)."""
     shards: tuple[Shard, ...]
     """Its files in the order of their rows, at least one."""
+    structure: str | None = None
+    """The column of mol blocks, where molecules are given by these (SDF)."""
 
     def inside(self, shard: int) -> str:
         """Return words that say of a row in which file it is; none where there is one file."""
@@ -74,10 +76,10 @@ class Table:
 
 
 def open_table(table: str | Path, *, blank_rows: bool = False) -> Table:
-    """Open a csv, tsv, smi (also .gz) or parquet file, or all files that match a pattern.
+    """Open a csv, tsv, smi, sdf (also .gz) or parquet file, or all files that match a pattern.
 
     A smi file has a SMILES and, after blanks, a name on each line (columns ``smiles`` and
-    ``name``); its blank lines are rows without SMILES.
+    ``name``); its blank lines are rows without SMILES. ``labels/sdf.py`` says what an sdf has.
 
     Args:
         table: The file or pattern.
@@ -90,10 +92,11 @@ def open_table(table: str | Path, *, blank_rows: bool = False) -> Table:
     files = [_open(path, blank_rows) for path in find_files(table)]
     first = files[0]
     if len(files) == 1 and not is_pattern(table):
-        return Table(str(first.path), tuple(first.schema.names), (Shard(str(table), first.open),))
+        shard = Shard(str(table), first.open)
+        return Table(str(first.path), tuple(first.schema.names), (shard,), first.structure)
     schema = common_schema(str(table), files)
     shards = (Shard(str(one.path), fit_columns(one, schema)) for one in files)
-    return Table(str(table), tuple(schema.names), tuple(shards))
+    return Table(str(table), tuple(schema.names), tuple(shards), first.structure)
 
 
 def table_from_arrow(name: str, rows: pa.Table) -> Table:
@@ -107,6 +110,8 @@ def find_smiles_column(
 ) -> str:
     """Return the column that holds SMILES: the declared one, or the first with a usual name.
 
+    Of an SDF file it is that of the mol blocks, unless another is declared.
+
     Args:
         table: The table.
         declared: What the user called it; None where it is to be found.
@@ -118,6 +123,8 @@ def find_smiles_column(
     if declared is not None:
         require_columns(table.columns, [declared], f"the SMILES column of {table.name}")
         return declared
+    if table.structure is not None:
+        return table.structure
     found = smiles_candidates(table.columns)
     if len(found) > 1:
         raise DataError(
@@ -149,7 +156,7 @@ def require_columns(found: Sequence[str], wanted: Sequence[str], what: str) -> N
 def _open(path: Path, blank_rows: bool) -> TableFile:
     try:
         return open_file(path, blank_rows=blank_rows)
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {_first_line(error)}.") from error
 
 

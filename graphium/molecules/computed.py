@@ -7,7 +7,7 @@ learn to count and combine.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -31,6 +31,7 @@ from graphium.config.data import (
 from graphium.molecules.conformers import embed
 from graphium.molecules.descriptors import MAX_DESCRIBED_ATOMS, descriptor_names, descriptors
 from graphium.molecules.fingerprints import NUM_MACCS_KEYS, maccs_keys
+from graphium.molecules.given import Positions, place_atoms
 from graphium.molecules.identity import accepted_mol
 
 MAX_EMBEDDED_ATOMS = 64
@@ -111,13 +112,16 @@ def column_suffixes(kind: ComputedLabel, fingerprint: FingerprintConfig) -> tupl
             raise AssertionError(f"{kind} has one column")
 
 
-def compute(request: ComputeRequest, smiles: Iterable[str]) -> Computed:
+def compute(
+    request: ComputeRequest, smiles: Iterable[str], given: Sequence[Positions] | None = None
+) -> Computed:
     """Compute what is asked for; each molecule is parsed once (twice with more hydrogens).
 
     Args:
         request: What to compute.
         smiles: G accepted molecules; values follow the order of RDKit's atoms and bonds. All is
             done with one molecule before the next one is taken.
+        given: [G] coordinates of the atoms that each SMILES writes, where conformers are given.
 
     Raises:
         DataError: A SMILES is not accepted by ``parse_smiles``.
@@ -128,14 +132,18 @@ def compute(request: ComputeRequest, smiles: Iterable[str]) -> Computed:
     options = request.fingerprint
     generator = rdFingerprintGenerator.GetMorganGenerator(options.radius, fpSize=options.bits)
     with rdBase.BlockLogs():
-        for text in smiles:
+        for number, text in enumerate(smiles):
             mol = accepted_mol(text)
             graph = mol
             if request.hydrogens != "implicit":
                 graph = accepted_mol(text, request.hydrogens)
             found: NDArray[np.float32] | str = "not_asked"
             if request.conformers is not None:
-                found = embed(graph, request.conformers)
+                if request.conformers.kind == "given":
+                    known = "no_coordinates" if given is None else given[number]
+                    found = place_atoms(text, graph.GetNumAtoms(), known, request.hydrogens)
+                else:
+                    found = embed(graph, request.conformers)
                 missing["positions"].update([found] if isinstance(found, str) else [])
                 unknown = np.full((graph.GetNumAtoms(), 3), np.nan, np.float32)
                 out.positions.append(unknown if isinstance(found, str) else found)

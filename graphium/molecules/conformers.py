@@ -47,13 +47,6 @@ def embed(mol: Chem.Mol, options: ConformersConfig) -> NDArray[np.float32] | str
     return positions if np.isfinite(positions).all() else "no_conformer"
 
 
-def coordinates(mol: Chem.Mol, options: ConformersConfig) -> NDArray[np.float32]:
-    """Return [n, 3] coordinates as ``embed``; NaN where there are none."""
-    found = embed(mol, options)
-    unknown = np.full((mol.GetNumAtoms(), 3), np.nan, np.float32)
-    return unknown if isinstance(found, str) else found
-
-
 def _embed(mol: Chem.Mol, options: ConformersConfig) -> bool:
     """Give ``mol`` one conformer; return whether that worked."""
     parameters: Any = rdDistGeom.ETKDGv3()

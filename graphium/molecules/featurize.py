@@ -13,11 +13,13 @@ from rdkit import Chem
 
 from graphium.config.data import ConformersConfig, Hydrogens
 from graphium.graphs.mol_block import MolBlock, RowStatus
-from graphium.molecules.conformers import coordinates
+from graphium.molecules.conformers import embed
 from graphium.molecules.fast_path import ChunkReader, is_decoder_trusted, trusted_kernels
+from graphium.molecules.given import given_coordinates, split_coordinates
 from graphium.molecules.hashes import hash_chunk
 from graphium.molecules.identity import accepted_mol, canonical_ranks, largest_fragment
-from graphium.molecules.parse import parse_graphs, parse_smiles
+from graphium.molecules.mol_blocks import is_mol_block, parse_text
+from graphium.molecules.parse import parse_graphs
 
 _NO_RANKS = np.zeros(0, np.int64)
 
@@ -50,33 +52,47 @@ def featurize_chunk(
     The result depends on the rows alone: not on other chunks, on processes, or on the machine.
 
     Args:
-        smiles: The rows.
+        smiles: The rows; a mol block is read where a SMILES is, its atoms and bonds in its order.
         hydrogens: Which hydrogens are atoms.
         ranks: Whether to rank the atoms, which labels of atoms and bonds need and half a parse
             pays for.
         compiled: Whether to start numba, where it is installed; worth it from
             ``compiled.WORTH_ROWS`` molecules on.
-        conformers: How to embed the molecules, where their coordinates are read.
+        conformers: How to embed the molecules, where their coordinates are read; or that the rows
+            give them.
     """
     kernels = trusted_kernels() if compiled else None
     reader = ChunkReader(is_trusted=is_decoder_trusted(), kernels=kernels)
-    texts = list(smiles)
+    has_given = conformers is not None and conformers.kind == "given"
+    cells = list(smiles)
+    texts = [split_coordinates(text)[0] if has_given and text else text for text in cells]
     states = [RowStatus.OK] * len(texts)
     rank_arrays = [_NO_RANKS]
     positions = [np.zeros((0, 3), np.float32)]
     # The rows are gone through once more while they are parsed: who watches them sees which one.
     # Ranks and coordinates may read marks of possible stereo, which only the whole reading makes.
     is_whole = ranks or hydrogens != "implicit" or conformers is not None
-    mols = (parse_smiles(text, hydrogens) for text in smiles) if is_whole else parse_graphs(smiles)
+    is_whole = is_whole or any(map(is_mol_block, texts))
+    mols = (
+        (parse_text(text, hydrogens) for text, _ in zip(texts, smiles, strict=True))
+        if is_whole
+        else parse_graphs(smiles)
+    )
     for row, mol in enumerate(mols):
         if isinstance(mol, RowStatus):
             states[row] = mol
             continue
-        reader.add(mol, may_have_centres="@" in str(texts[row]))
+        reader.add(mol, may_have_centres="@" in str(texts[row]) or is_mol_block(texts[row]))
         if ranks:
             rank_arrays.append(canonical_ranks(mol))
         if conformers is not None:
-            positions.append(coordinates(mol, conformers))
+            found = (
+                given_coordinates(mol, str(cells[row]), hydrogens)
+                if has_given
+                else embed(mol, conformers)
+            )
+            unknown = np.full((mol.GetNumAtoms(), 3), np.nan, np.float32)
+            positions.append(unknown if isinstance(found, str) else found)
     status = np.array(states, np.uint8)
     rows = np.flatnonzero(status == RowStatus.OK)
 

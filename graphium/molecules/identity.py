@@ -19,7 +19,7 @@ from graphium.config.keys import JoinKind, SplitKind
 from graphium.errors import DataError, quoted
 from graphium.graphs.mol_block import RowStatus
 from graphium.molecules.coarse_forms import canonical_tautomer, inchi, inchikey14
-from graphium.molecules.parse import parse_smiles
+from graphium.molecules.mol_blocks import parse_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,12 @@ def plain_graph(mol: Chem.Mol) -> Chem.Mol:
 
 
 def accepted_mol(smiles: str, hydrogens: Hydrogens = "implicit") -> Chem.Mol:
-    """Return the molecule of a SMILES that must be good.
+    """Return the molecule of a SMILES (or mol block) that must be good.
 
     Raises:
         DataError: It is not.
     """
-    mol = parse_smiles(smiles, hydrogens)
+    mol = parse_text(smiles, hydrogens)
     if isinstance(mol, RowStatus):
         raise DataError(
             f"no molecule can be made of {quoted(smiles)} ({mol.name.lower()}); a store or a "

@@ -110,12 +110,12 @@ def _read_any(text: str, hydrogens: Hydrogens = "implicit") -> Chem.Mol | RowSta
     """Return RDKit's reading of any text, or why there is none."""
     if len(text) > _SURELY_SMALL:
         graph = _read(text, sanitize=False)
-        if graph is None or _is_too_big(graph):
+        if graph is None or is_too_big(graph):
             return RowStatus.SYNTAX if graph is None else RowStatus.TOO_BIG
     mol = _read(text) if hydrogens == "implicit" else _read_all_atoms(text)
     if mol is None:
         return _diagnose(text)
-    return _add_hydrogens(mol) if hydrogens == "explicit" else mol
+    return add_hydrogens(mol) if hydrogens == "explicit" else mol
 
 
 def _read_plain(text: str) -> Chem.Mol | RowStatus:
@@ -123,23 +123,24 @@ def _read_plain(text: str) -> Chem.Mol | RowStatus:
     mol: Chem.Mol | None = Chem.MolFromSmiles(text, _UNSANITIZED)
     if mol is None:
         return RowStatus.SYNTAX
-    if len(text) > _SURELY_SMALL and _is_too_big(mol):
+    if len(text) > _SURELY_SMALL and is_too_big(mol):
         return RowStatus.TOO_BIG
     failed = int(Chem.SanitizeMol(mol, _STEPS, catchErrors=True))
     if failed:
-        return _status_of(failed)
+        return status_of(failed)
     if "@" in text or "/" in text or "\\" in text:
         Chem.AssignStereochemistry(mol, cleanIt=True)
     return mol
 
 
-def _is_too_big(graph: Chem.Mol) -> bool:
-    is_too_big: bool = (
+def is_too_big(graph: Chem.Mol) -> bool:
+    """Return whether a graph as it is written has more atoms or rings than are read."""
+    is_above: bool = (
         graph.GetNumHeavyAtoms() > MAX_HEAVY_ATOMS
         or graph.GetNumAtoms() > MAX_ATOMS
         or graph.GetNumBonds() - graph.GetNumAtoms() + 1 > MAX_RINGS
     )
-    return is_too_big
+    return is_above
 
 
 def _diagnose(text: str) -> RowStatus:
@@ -147,10 +148,11 @@ def _diagnose(text: str) -> RowStatus:
     graph = _read(text, sanitize=False)
     if graph is None:
         return RowStatus.SYNTAX
-    return _status_of(int(Chem.SanitizeMol(graph, catchErrors=True)))
+    return status_of(int(Chem.SanitizeMol(graph, catchErrors=True)))
 
 
-def _status_of(failed: int) -> RowStatus:
+def status_of(failed: int) -> RowStatus:
+    """Return why a graph is refused of which a step of sanitization failed."""
     if failed == Chem.SanitizeFlags.SANITIZE_PROPERTIES:
         return RowStatus.VALENCE
     if failed == Chem.SanitizeFlags.SANITIZE_KEKULIZE:
@@ -172,7 +174,8 @@ def _read_all_atoms(text: str) -> Chem.Mol | None:
     return mol
 
 
-def _add_hydrogens(mol: Chem.Mol) -> Chem.Mol | RowStatus:
+def add_hydrogens(mol: Chem.Mol) -> Chem.Mol | RowStatus:
+    """Return the molecule with every hydrogen as an atom, if these are not too many."""
     added = sum(atom.GetTotalNumHs() for atom in mol.GetAtoms())
     if mol.GetNumAtoms() + added > MAX_ATOMS:
         return RowStatus.TOO_BIG

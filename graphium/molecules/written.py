@@ -18,6 +18,7 @@ from rdkit import Chem, rdBase
 from graphium.config.data import Hydrogens
 from graphium.errors import DataError
 from graphium.graphs.mol_block import RowStatus
+from graphium.molecules.mol_blocks import BlockSmiles
 from graphium.molecules.parse import parse_smiles
 
 # Without an atom [H], [2H], ... and without a map [C:1], text and graph have the same atoms.
@@ -44,6 +45,16 @@ class WrittenOrder:
         """W."""
         return len(self.maps)
 
+    @property
+    def atoms_among_graph(self) -> NDArray[np.int64]:
+        """[N] place of each atom of the graph among these alone, in the text's order."""
+        return _ranks(self.atoms)
+
+    @property
+    def bonds_among_graph(self) -> NDArray[np.int64]:
+        """[B] the same of its bonds."""
+        return _ranks(self.bonds)
+
 
 def written_orders(
     smiles: Sequence[str], hydrogens: Hydrogens = "implicit"
@@ -63,6 +74,43 @@ def written_orders(
         else None
         for text in smiles
     ]
+
+
+def block_order(smiles: str, block: BlockSmiles, hydrogens: Hydrogens = "implicit") -> WrittenOrder:
+    """Return where atoms and bonds of the graph stand in the mol block that the SMILES was made of.
+
+    Args:
+        smiles: An accepted molecule.
+        block: How it was made.
+        hydrogens: Which hydrogens are atoms of the graph.
+    """
+    order = _written_order(smiles, hydrogens)
+    with rdBase.BlockLogs():
+        written = Chem.MolFromSmiles(smiles, sanitize=False)
+    bond_at = {_sorted(*ends): number for number, ends in enumerate(block.bonds.tolist())}
+    places = block.atoms
+    bonds = np.array(
+        [
+            bond_at[_sorted(places[bond.GetBeginAtomIdx()], places[bond.GetEndAtomIdx()])]
+            for bond in written.GetBonds()
+        ],
+        np.int64,
+    )
+    maps = np.full(len(places), -1, np.int64)
+    maps[places] = order.maps
+    return WrittenOrder(
+        atoms=_through(order.atoms, places),
+        bonds=_through(order.bonds, bonds),
+        num_bonds=order.num_bonds,
+        maps=maps,
+    )
+
+
+def _through(places: NDArray[np.int64], further: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where things at these places stand further on; -1 stays."""
+    if not len(further):
+        return np.full(len(places), -1, np.int64)
+    return np.where(places >= 0, further[places], -1)
 
 
 def _written_order(smiles: str, hydrogens: Hydrogens) -> WrittenOrder:
@@ -98,6 +146,14 @@ def _places_in_text(text: str, num_written: int) -> list[int]:
     properties = ":".join(f"{place}.{_PLACE}.{place}" for place in range(num_written))
     kept = Chem.MolFromSmiles(f"{text} |atomProp:{properties}|")
     return [int(atom.GetProp(_PLACE)) for atom in kept.GetAtoms()]
+
+
+def _ranks(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rank of each place; those that were added (-1) are the last, in their order."""
+    last = np.where(places >= 0, places, np.iinfo(np.int64).max)
+    ranks = np.empty(len(places), np.int64)
+    ranks[np.argsort(last, kind="stable")] = np.arange(len(places))
+    return ranks
 
 
 def _ends(bond: Chem.Bond) -> tuple[int, int]:

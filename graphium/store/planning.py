@@ -15,7 +15,6 @@ from graphium.config.data import (
     ColumnSplitConfig,
     DatasetConfig,
     FingerprintConfig,
-    Hydrogens,
     Level,
 )
 from graphium.errors import DataError, StoreError
@@ -34,6 +33,9 @@ from graphium.store.records import Family, Plan, SourceFile, StoredColumn, descr
 from graphium.store.source import Source, content_options, content_versions
 
 _SAMPLE_ROWS = 2_000
+
+_CELLS_OF_BLOCK = 1_000
+"""Columns whose cells take as much memory as a column of mol blocks."""
 
 EMPTY_LISTS = "all its lists are empty or belong to rows that are no molecules"
 """Why a column of lists may not be kept."""
@@ -57,6 +59,7 @@ def make_plan(
         _stored_column(column, levels) for column in scan.columns if column.name not in skipped
     ]
     computed, families, fingerprint = _computed(dataset, table)
+    blocks = _CELLS_OF_BLOCK if table.structure == smiles else 0
     return Plan(
         source=source.name,
         source_sha256=source.sha256,
@@ -68,7 +71,7 @@ def make_plan(
         options=content_options(dataset, source.kind),
         smiles=smiles,
         rows=scan.rows,
-        segment_rows=segment_rows or choose_segment_rows(scan.rows, len(columns)),
+        segment_rows=segment_rows or choose_segment_rows(scan.rows, len(columns) + blocks),
         columns=(*columns, *computed),
         skipped=skipped,
         infinite={
@@ -264,7 +267,7 @@ def _collect_evidence(
             cells = {name: read_lists(part.column(name)) or [] for name in names}
             _compare(
                 pa.table({smiles: part.column(smiles)}),
-                dataset.hydrogens,
+                dataset,
                 cells,
                 evidence,
                 partial(_row_words, first + start, table.inside(shard)),
@@ -282,13 +285,16 @@ def _row_words(first_row: int, inside: str, row: int) -> str:
 
 def _compare(
     rows: pa.Table,
-    hydrogens: Hydrogens,
+    dataset: DatasetConfig,
     cells: dict[str, list[NDArray[np.float32] | None]],
     evidence: dict[str, _Evidence],
     where: Callable[[int], str],
     pool: WorkerPool,
 ) -> None:
-    header = {"kind": "sizes", "hydrogens": hydrogens}
+    has_coordinates = dataset.conformers is not None and dataset.conformers.kind == "given"
+    header = {
+        "kind": "sizes", "hydrogens": dataset.hydrogens, "has_coordinates": has_coordinates
+    }  # fmt: skip
     job = Job(header, rows, f"the sizes of rows from {where(0)} on")
     sizes: dict[str, Any] = next(iter(pool.run([job], lambda _: None)))
     counted = list(zip(sizes["rows"], sizes["atoms"], sizes["bonds"], strict=True))

@@ -22,6 +22,8 @@ _SETTINGS = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     # Arrow's own allocator would reserve a gigabyte of the address space that is bounded.
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    # Of glibc: else threads that write arrays keep memory of their own.
+    "MALLOC_ARENA_MAX": "1",
 }
 _LOOK_EVERY = 0.02
 """Seconds between two looks at a worker that says nothing."""

@@ -172,6 +172,11 @@ class Plan(Section):
         """Whether RDKit computes anything beyond the graphs, which takes most of the time."""
         return bool(self.computed) or self.conformers is not None
 
+    @property
+    def reads_coordinates(self) -> bool:
+        """Whether the table gives coordinates."""
+        return self.conformers is not None and self.conformers.kind == "given"
+
     def place(self, row: int) -> tuple[str, int]:
         """Return the file in which a row of the table stands, and its number inside that file."""
         if not self.files:

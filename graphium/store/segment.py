@@ -28,6 +28,7 @@ from graphium.store.records import ArrayRecord, Coverage, FileRecord, Plan, Segm
 from graphium.store.segment_computed import ComputedArrays, compute_segment
 from graphium.store.segment_labels import LabelArrays, label_arrays
 from graphium.store.segment_lists import Lists, arrange_lists
+from graphium.store.structures import Structures, read_structures
 from graphium.store.watch import Watch
 
 CHUNK = 2_000
@@ -166,24 +167,21 @@ def _build(
 ) -> tuple[_Rows, ComputedArrays, LabelArrays]:
     """Do all work on molecules; whatever may hang or crash in RDKit is called from here."""
     progress = _Progress(rows.num_rows, report, is_slow=plan.computes)
-    smiles = read_smiles(rows.column(plan.smiles).combine_chunks())
-    featurized = _featurize(plan, smiles, refused, watch, progress.featurized)
-    featurized, lists = _arrange_lists(plan, first_row, rows, featurized, watch)
+    cells = read_smiles(rows.column(plan.smiles).combine_chunks())
+    given = read_structures(cells, refused, watch, has_coordinates=plan.reads_coordinates)
+    featurized = _featurize(plan, given, watch, progress.featurized)
+    featurized, lists = _arrange_lists(plan, first_row, rows, featurized, given, watch)
     accepted = featurized.accepted
     watched = watch.over(featurized.accepted_smiles, accepted.tolist())
-    computed = compute_segment(plan, watched, progress.computed)
+    positions = [given.positions.get(row, "no_coordinates") for row in accepted.tolist()]
+    computed = compute_segment(plan, watched, positions, progress.computed)
     progress.finish()
     labels = label_arrays(plan, rows, accepted, computed, lists, featurized.block)
     return featurized, computed, labels
 
 
-def _featurize(
-    plan: Plan,
-    smiles: list[str | None],
-    refused: Refusals,
-    watch: Watch,
-    report: Callable[[int], None],
-) -> _Rows:
+def _featurize(plan: Plan, given: Structures, watch: Watch, report: Callable[[int], None]) -> _Rows:
+    smiles, refused = given.smiles, given.refused
     readable = [None if row in refused else text for row, text in enumerate(smiles)]
     blocks, states, num_by_getters = [], [], 0
     for first in range(0, len(smiles), CHUNK):
@@ -206,13 +204,19 @@ def _featurize(
 
 
 def _arrange_lists(
-    plan: Plan, first_row: int, rows: pa.Table, featurized: _Rows, watch: Watch
+    plan: Plan,
+    first_row: int,
+    rows: pa.Table,
+    featurized: _Rows,
+    given: Structures,
+    watch: Watch,
 ) -> tuple[_Rows, Lists]:
     """Read the lists of labels, and reject the rows whose lists do not fit their molecule."""
     block = featurized.block
     accepted = featurized.accepted
     watched = watch.over(featurized.accepted_smiles, accepted.tolist())
-    lists = arrange_lists(plan, rows, accepted, watched, block, first_row)
+    mol_blocks = [given.blocks.get(row) for row in accepted.tolist()] if given.blocks else None
+    lists = arrange_lists(plan, rows, accepted, watched, block, first_row, mol_blocks)
     if not lists.notes:
         return featurized, lists
     notes = {int(accepted[molecule]): note for molecule, note in lists.notes.items()}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.molecules.given import Positions
 from graphium.store.families import empty_family, pack_bits
 from graphium.store.records import Coverage, Family, Plan
 
@@ -33,13 +34,17 @@ class ComputedArrays:
 
 
 def compute_segment(
-    plan: Plan, smiles: Sequence[str], report: Callable[[int], None]
+    plan: Plan,
+    smiles: Sequence[str],
+    given: Sequence[Positions],
+    report: Callable[[int], None],
 ) -> ComputedArrays:
     """Compute all that the plan asks for.
 
     Args:
         plan: Which kinds.
         smiles: The accepted molecules of the segment.
+        given: Coordinates that the table gives the atoms of each SMILES.
         report: Called with the number of molecules that were done since the last call.
     """
     if not plan.computes:
@@ -53,7 +58,8 @@ def compute_segment(
     missing: dict[str, Counter[str]] = {}
     binary = {family.kind for family in plan.families if family.is_binary}
     for first in range(0, len(smiles), CHUNK):
-        found = compute(request, smiles[first : first + CHUNK])
+        part = slice(first, first + CHUNK)
+        found = compute(request, smiles[part], given[part])
         for kind, values in found.labels.items():
             labels[kind] += [pack_bits(row) for row in values] if kind in binary else values
         positions += found.positions
@@ -80,7 +86,7 @@ def _collect(
     if plan.conformers is None:
         return out
     out.arrays["positions"] = np.concatenate([np.zeros((0, 3), np.float32), *positions])
-    how = plan.conformers.model_dump(mode="json")
+    how = plan.conformers.options
     out.attributes["positions"] = {"unit": "angstrom", "method": how}
     known = [len(one) for one in positions if not np.isnan(one).any()]
     reasons = missing.get("positions", {})

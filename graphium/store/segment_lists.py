@@ -17,7 +17,8 @@ from graphium.graphs.levels import level_sizes, pair_ends, pair_number
 from graphium.graphs.mol_block import MolBlock
 from graphium.labels.columns import read_lists
 from graphium.labels.list_cells import find_misfit, fitting_levels, one_number_each
-from graphium.molecules.written import WrittenOrder, written_orders
+from graphium.molecules.mol_blocks import BlockSmiles
+from graphium.molecules.written import WrittenOrder, block_order, written_orders
 from graphium.store.records import Plan, StoredColumn
 
 Cells = list[NDArray[np.float32] | None]
@@ -61,6 +62,7 @@ def arrange_lists(
     smiles: Sequence[str],
     block: MolBlock,
     first_row: int,
+    mol_blocks: Sequence[BlockSmiles | None] | None = None,
 ) -> Lists:
     """Read the list columns of the accepted rows of a segment.
 
@@ -71,6 +73,8 @@ def arrange_lists(
         smiles: [G] their SMILES.
         block: The G molecules.
         first_row: Row of the table at which the segment begins.
+        mol_blocks: [G] how those that the table gives as mol blocks became SMILES. Lists follow
+            the order of the block then; None where the table gives SMILES.
 
     Returns:
         The lists; a list without elements is a missing label.
@@ -84,6 +88,11 @@ def arrange_lists(
     if not columns:
         return out
     orders = written_orders(smiles, plan.hydrogens)
+    if mol_blocks is not None:
+        orders = [
+            order if one is None else block_order(text, one, plan.hydrogens)
+            for order, text, one in zip(orders, smiles, mol_blocks, strict=True)
+        ]
     molecules = [
         _Molecule(first_row + row, *parts)
         for row, *parts in zip(
@@ -130,9 +139,11 @@ def _arrange(
     given = one_number_each(cell, column.level, num_atoms)
     if column.level == "edge":
         order = molecule.order
-        places = np.arange(num_bonds)
-        if order is not None and num_bonds == order.num_bonds:
-            places = order.bonds
+        if order is None:
+            places = np.arange(num_bonds)
+        else:
+            is_written = num_bonds == order.num_bonds
+            places = order.bonds if is_written else order.bonds_among_graph
     else:
         found = _node_places(plan, column.name, molecule, num_atoms)
         if isinstance(found, str):
@@ -186,8 +197,10 @@ def _node_places(
             return "is in the order of atom maps, and the SMILES has none"
         return np.arange(length)
     if length == molecule.num_atoms:
-        maps = np.where(order.atoms >= 0, order.maps[order.atoms], -1)
-        kept, numbered = np.arange(length), maps[order.atoms >= 0]
+        kept = order.atoms_among_graph
+        maps = np.full(length, -1, np.int64)  # of the listed atoms
+        maps[kept] = np.where(order.atoms >= 0, order.maps[order.atoms], -1)
+        numbered = maps[: int((order.atoms >= 0).sum())]
     else:
         maps, kept, numbered = order.maps, order.atoms, order.maps
     if plan.atom_order == "map":

@@ -38,6 +38,7 @@ from graphium.store.limits import Refusals, refusals_from_json
 from graphium.store.owner import hold_name
 from graphium.store.records import Plan
 from graphium.store.segment import SegmentJob, try_row, write_segment
+from graphium.store.structures import read_structures
 from graphium.store.watch import BEAT, Watch
 
 Report = Callable[[int], None]
@@ -172,6 +173,7 @@ def _write_segment(task: _Task) -> bool:
 
 
 def _featurize(task: _Task) -> FeaturizedChunk:
+    """Featurize the rows for a prediction; a mol block keeps its order of atoms and bonds."""
     how = task.job.get("conformers")
     chunk = featurize_chunk(
         _watched(task),
@@ -188,10 +190,18 @@ def _featurize(task: _Task) -> FeaturizedChunk:
 
 def _count_atoms_and_bonds(task: _Task) -> dict[str, list[Any]]:
     """Return the accepted rows, and the atoms and bonds of their graphs and of their texts."""
-    chunk = _featurize(task)
-    smiles, rows = _smiles(task), chunk.rows.tolist()
+    given = read_structures(
+        _smiles(task),
+        task.refused,
+        task.watch,
+        has_coordinates=task.job.get("has_coordinates", False),
+    )
+    smiles, hydrogens = given.smiles, task.job["hydrogens"]
+    readable = [None if row in given.refused else text for row, text in enumerate(smiles)]
+    chunk = featurize_chunk(task.watch.over(readable, range(len(readable))), hydrogens, ranks=False)
+    rows = chunk.rows.tolist()
     accepted = [text for row in rows if (text := smiles[row]) is not None]
-    orders = written_orders(task.watch.over(accepted, rows), task.job["hydrogens"])
+    orders = written_orders(task.watch.over(accepted, rows), hydrogens)
     atoms, bonds = chunk.block.num_atoms.tolist(), chunk.block.num_bonds.tolist()
     return {
         "rows": rows,
