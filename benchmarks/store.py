@@ -1,9 +1,13 @@
 """Bytes, speed and memory of stores: one JSON line, each figure beside its target, peer or floor.
 
+* ``prepare``: CPU time of ``data prepare`` with two workers, all processes counted, for each row by
+  which a table of 250,000 molecules of the pool is longer than one of 50,000; the peer is
+  ``Chem.MolFromSmiles`` of those rows and nothing else.
 * ``zinc250k``: bytes a molecule of the graph arrays and of everything; beside them, those of its
   SMILES in the parquet file.
 * ``scan``: molecules a second that ``Store.graphs`` reads, compares with their SHA-256 and puts
-  together on one core; the floor is reading the same files as they are.
+  together on one core, of the store of 250,000 molecules; the floor is reading the same files as
+  they are. ``zarrs`` is there where the extra ``fast`` is installed.
 * ``opening``: ``open_store`` of the same store.
 * ``labels``: bytes a row of a generated table of 1,328 binary columns of which a tenth is known, in
   its two arrays (metadata with the names of the columns included); beside them dense float32 and
@@ -11,7 +15,7 @@
 
 Times are CPU time, the best of ``REPEATS``, ways taken in turns.
 
-Run: python benchmarks/store.py [binary rows]     (needs $GRAPHIUM_TEST_DATA)
+Run: python benchmarks/store.py [binary rows]     (needs $GRAPHIUM_TEST_DATA; some minutes)
 """
 
 import json
@@ -22,13 +26,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from store_prepare import slope
 
 from graphium.config.data import DatasetConfig
-from graphium.store.arrays import write_arrays
+from graphium.store import arrays
+from graphium.store.arrays import _fast_pipeline, write_arrays
 from graphium.store.packed_labels import array_names, pack_labels
 from graphium.store.prepare import prepare_dataset
 from graphium.store.read import Store, open_store
@@ -46,19 +53,23 @@ NEEDED = ("split_hash", "join_rows", "join_hash", "smiles", "smiles_length", "st
 
 
 def main(rows: int) -> None:
-    table = Path(os.environ["GRAPHIUM_TEST_DATA"]) / "smiles" / "zinc250k.parquet"
+    smiles = Path(os.environ["GRAPHIUM_TEST_DATA"]) / "smiles"
+    table = smiles / "zinc250k.parquet"
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         config = DatasetConfig(table=str(table))
-        store = open_store(prepare_dataset("zinc250k", config, root, workers=1))
+        zinc = open_store(prepare_dataset("zinc250k", config, root, workers=1))
+        prepared, store = slope(smiles / "smiles_pool.parquet", root)
         result = {
-            "zinc250k": sizes(store, table),
+            "prepare": prepared,
+            "zinc250k": sizes(zinc, table),
             "scan": scan(store),
             "opening": opening(store),
             "labels": labels(binary_table(table, rows, root / "binary.parquet"), root),
         }
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps(result | {"peak_mb_of_this_process": peak // 1024}))
+        load = [round(value, 1) for value in os.getloadavg()]
+        print(json.dumps(result | {"peak_mb_of_this_process": peak // 1024, "load": load}))
 
 
 def sizes(store: Store, table: Path) -> dict[str, float]:
@@ -76,20 +87,35 @@ def sizes(store: Store, table: Path) -> dict[str, float]:
     }
 
 
-def scan(store: Store) -> dict[str, float]:
+def scan(store: Store) -> dict[str, float | None]:
     files = [
         store.path / segment.folder / name
         for segment in store.record.segments
         for name in segment.files
         if name.split("/")[0] in GRAPH + NEEDED[:3]
     ]
-    ways = {"graphs": lambda: store.graphs(), "floor": lambda: [f.read_bytes() for f in files]}
-    seconds = best(ways)
-    return {
-        "molecules_per_second": round(store.num_molecules / seconds["graphs"]),
-        "target": 1_000_000,
-        "floor_molecules_per_second": round(store.num_molecules / seconds["floor"]),
+    ways: dict[str, Callable[[], object]] = {
+        "zarr-python": lambda: graphs_by(store, {}),
+        "floor": lambda: [f.read_bytes() for f in files],
     }
+    if fast := _fast_pipeline():
+        ways["zarrs"] = lambda: graphs_by(store, fast)
+    seconds = best(ways)
+    rates = {name: round(store.num_molecules / one) for name, one in seconds.items()}
+    return {
+        "molecules": store.num_molecules,
+        "molecules_per_second": rates["zarr-python"],
+        "target": 1_000_000,
+        "with_zarrs": rates.get("zarrs"),
+        "target_with_zarrs": 2_000_000,
+        "floor_molecules_per_second": rates["floor"],
+    }
+
+
+def graphs_by(store: Store, pipeline: dict[str, str]) -> object:
+    """Read with one of zarr's pipelines."""
+    with mock.patch.object(arrays, "_fast_pipeline", return_value=pipeline):
+        return store.graphs()
 
 
 def opening(store: Store) -> dict[str, float]:

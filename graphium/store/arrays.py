@@ -1,7 +1,10 @@
 """Named numpy arrays as one zarr v3 group, each array in one shard, and back."""
 
 import hashlib
+import importlib.util
+import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import LocalStore, StorePath
 
 from graphium.errors import StoreError
 from graphium.store.fault_points import reach
@@ -52,21 +56,47 @@ def write_arrays(
     reach("arrays.written")
 
 
-def read_array(folder: Path, name: str) -> NDArray[Any]:
+def read_array(folder: Path, name: str, sha256: str | None = None) -> NDArray[Any]:
     """Read one array of a group whole.
 
+    Args:
+        folder: The group.
+        name: The array.
+        sha256: What ``array_sha256`` said when it was written, where that is known.
+
     Raises:
-        StoreError: If a chunk does not have its checksum, or cannot be read.
+        StoreError: If a chunk does not have its checksum, or cannot be read, or the array is not
+            the one that was written.
     """
+    damaged = f"{folder / name} is damaged"
     try:
-        array = zarr.open_array(folder / name, mode="r")
-        content = np.asarray(array[...])
-    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        metadata = json.loads((folder / name / "zarr.json").read_bytes())
+        store = LocalStore(folder, read_only=True)
+        # The fast pipeline decodes without looking at the checksums of chunks.
+        with zarr.config.set({} if sha256 is None else _fast_pipeline()):
+            # ``zarr.open_array`` does the same in three times the time.
+            array = zarr.Array.from_dict(StorePath(store, name), metadata)
+            content = np.asarray(array[...])
+    except (ValueError, TypeError, RuntimeError, OSError, KeyError) as error:
         raise StoreError(
-            f"{folder / name} is damaged: {error}. "
+            f"{damaged}: {error}. "
             "`graphium data verify` names every damaged file; remove the store to make it anew."
         ) from error
+    if sha256 is not None and array_sha256(content) != sha256:
+        raise StoreError(
+            f"{damaged}: it holds other values than were written. "
+            "Remove the store's folder and prepare the table again."
+        )
     return content
+
+
+@cache
+def _fast_pipeline() -> dict[str, str]:
+    """Return options that have zarr read through ``zarrs``, where it is installed."""
+    if importlib.util.find_spec("zarrs") is None:
+        return {}
+    importlib.import_module("zarrs")  # makes its pipeline known to zarr
+    return {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}
 
 
 def array_sha256(array: NDArray[Any]) -> str:

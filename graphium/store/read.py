@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from graphium.config.data import Level
 from graphium.config.suggest import did_you_mean
-from graphium.errors import DataError, StoreError
+from graphium.errors import DataError
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
 from graphium.graphs.reasons import syntax_note
 from graphium.labels.header import shorten
-from graphium.store.arrays import array_sha256, read_array, unpack_strings
+from graphium.store.arrays import read_array, unpack_strings
 from graphium.store.blocks import merge_blocks
 from graphium.store.families import family_blocks
 from graphium.store.hash_arrays import unpack_hashes
@@ -154,7 +154,8 @@ class Store:
                 "dataset's option `conformers: {kind: etkdg}`."
             )
         return merge_blocks(
-            [self._read_block(record, positions=positions) for record in self._manifest.segments]
+            [self._read_block(record, positions=positions) for record in self._manifest.segments],
+            is_compact=True,  # each segment was merged when it was written
         )
 
     def smiles(self) -> list[str]:
@@ -233,22 +234,19 @@ class Store:
         return _read_array(self.path, record, name)
 
     def _read_block(self, record: SegmentRecord, *, positions: bool) -> MolBlock:
+        """Read a segment; integers are as narrow as on disk, for ``merge_blocks`` to widen."""
         join_hash, split_hash = unpack_hashes(partial(self._read, record))
         return MolBlock(
-            num_atoms=self._read(record, "n_atoms").astype(np.int32),
-            num_bonds=self._read(record, "n_bonds").astype(np.int32),
-            atom_code=self._read(record, "atom_code").astype(np.uint16),
-            bond_ends=self._read(record, "bond_ends").astype(np.uint16),
-            bond_code=self._read(record, "bond_code").astype(np.uint16),
+            num_atoms=self._read(record, "n_atoms"),
+            num_bonds=self._read(record, "n_bonds"),
+            atom_code=self._read(record, "atom_code"),
+            bond_ends=self._read(record, "bond_ends"),
+            bond_code=self._read(record, "bond_code"),
             atom_table=self._read(record, "atom_table"),
             bond_table=self._read(record, "bond_table"),
             join_hash=join_hash,
             split_hash=split_hash,
-            atom_rank=(
-                self._read(record, "atom_rank").astype(np.uint16)
-                if self._manifest.plan.has_ranks
-                else None
-            ),
+            atom_rank=self._read(record, "atom_rank") if self._manifest.plan.has_ranks else None,
             positions=self._read(record, "positions") if positions else None,
         )
 
@@ -352,14 +350,7 @@ def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], li
 
 def _read_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:
     """Read an array and compare it with its digest: a whole shard in a wrong place is found too."""
-    path = store / record.folder / name
-    array = read_array(store / record.folder, name)
-    if array_sha256(array) != record.arrays[name].sha256:
-        raise StoreError(
-            f"{path} is damaged: it holds other values than were written. "
-            "Remove the store's folder and prepare the table again."
-        )
-    return array
+    return read_array(store / record.folder, name, record.arrays[name].sha256)
 
 
 def _read_strings(store: Path, record: SegmentRecord, lengths: str, content: str) -> list[str]:
