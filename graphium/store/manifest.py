@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from graphium.store.records import (
     SegmentRecord,
     describe_errors,
 )
+
+_KEY = re.compile("-([0-9a-f]{16})$")
 
 
 def build_manifest(
@@ -88,9 +91,27 @@ def read_manifest(store: Path) -> Manifest:
             f"The store {store} {state} (it has no {MANIFEST}); run `graphium data prepare`."
         )
     try:
-        return Manifest.model_validate(read_signed_json(path, FORMAT, FORMAT_VERSION))
+        manifest = Manifest.model_validate(read_signed_json(path, FORMAT, FORMAT_VERSION))
     except ValidationError as error:
         raise StoreError(f"{path} is damaged: {describe_errors(error)}.") from error
+    check_name(path, manifest.plan)
+    return manifest
+
+
+def check_name(path: Path, plan: Plan) -> None:
+    """Check that a plan, or what it became, stands in the folder that is named by its content.
+
+    A folder without the digits of a key in its name is a copy that a user has named.
+
+    Raises:
+        StoreError: If the folder has another key.
+    """
+    stated = _KEY.search(path.absolute().parent.name)
+    if stated is not None and stated.group(1) != plan.key:
+        raise StoreError(
+            f"{path} belongs to a store of other content (key {plan.key}, made of {plan.source}) "
+            "than its folder is named for. Remove the folder and prepare the table again."
+        )
 
 
 def sign(content: dict[str, Any]) -> dict[str, Any]:
@@ -125,13 +146,14 @@ def read_signed_json(path: Path, file_format: str, version: int) -> dict[str, An
     return content
 
 
-def check_file(path: Path, record: FileRecord, what: str = "store") -> None:
+def check_file(path: Path, record: FileRecord, what: str = "store", *, whole: bool = False) -> None:
     """Check that a file exists with its size; small ones without checksums of their own wholly.
 
     Args:
         path: The file.
         record: What it was when it was written.
         what: What the file is part of, for messages.
+        whole: Compare all bytes of any file.
 
     Raises:
         StoreError: If not; the message names the file.
@@ -144,7 +166,7 @@ def check_file(path: Path, record: FileRecord, what: str = "store") -> None:
             f"The {what} is damaged: {path} has {size} bytes, not {record.size}. {_remedy(what)}"
         )
     # Shards carry checksums that are compared when they are read; metadata do not.
-    if path.suffix == ".json" and file_sha256(path) != record.sha256:
+    if (whole or path.suffix == ".json") and file_sha256(path) != record.sha256:
         raise StoreError(f"The {what} is damaged: {path} was changed. {_remedy(what)}")
 
 

@@ -28,6 +28,7 @@ from graphium.store.layout import (
     MIN_SEGMENT_ROWS,
     SEGMENTS_OF_SMALL_TABLES,
 )
+from graphium.store.manifest import check_name
 from graphium.store.pool import Job, WorkerPool
 from graphium.store.records import Family, Plan, SourceFile, StoredColumn, describe_errors
 from graphium.store.source import Source, content_options, content_versions
@@ -309,12 +310,15 @@ def load_plan(path: Path) -> Plan:
     """Read the plan that the first process to prepare a store has made.
 
     Raises:
-        StoreError: If it is damaged, or was made by a version with another format.
+        StoreError: If it is damaged, was made by a version with another format, or belongs to
+            another store.
     """
     try:
-        return Plan.model_validate_json(path.read_bytes())
+        plan = Plan.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise StoreError(
             f"{path} is damaged: {describe_errors(error)}. Remove {path.parent} and prepare the "
             "table again."
         ) from error
+    check_name(path, plan)
+    return plan

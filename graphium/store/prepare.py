@@ -35,9 +35,9 @@ from graphium.store.planning import check_declared, load_plan, make_plan
 from graphium.store.pool import Job, Runner, WorkerPool
 from graphium.store.progress import progress_bar
 from graphium.store.read import open_store
-from graphium.store.records import Plan
+from graphium.store.records import Plan, content_key
 from graphium.store.share import share_segments
-from graphium.store.source import Source, content_key, content_options, find_source
+from graphium.store.source import Source, content_options, content_versions, find_source
 
 _LOG = logging.getLogger(__name__)
 
@@ -184,7 +184,8 @@ def store_among(dataset: DatasetConfig, source: Source, stores: Path) -> Path:
     The key alone decides: a finished store of the same content is found whatever its table was
     called when it was made.
     """
-    key = content_key(dataset, source)
+    options = content_options(dataset, source.kind)
+    key = content_key(source.sha256, content_versions(), options)
     usual = stores / f"{source.stem}-{key}"
     if usual.is_dir():
         return usual

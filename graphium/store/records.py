@@ -19,6 +19,18 @@ from graphium.store.files import json_sha256
 from graphium.store.layout import FORMAT_VERSION
 
 
+def content_key(source_sha256: str, versions: dict[str, str], options: dict[str, Any]) -> str:
+    """Return 16 hex digits that differ whenever the content of a store would.
+
+    Args:
+        source_sha256: Digest of its table.
+        versions: Versions that decide the content.
+        options: Format of the table and options of its dataset that do.
+    """
+    known = {"source": source_sha256, "format": FORMAT_VERSION, "versions": versions}
+    return json_sha256({**known, **options})[:16]
+
+
 class StoredColumn(Section):
     """One column of labels (or of text) and where its values come from."""
 
@@ -136,6 +148,11 @@ class Plan(Section):
     """Order of lists of atom labels; None is that of the SMILES where no maps disagree."""
     versions: dict[str, str]
     """Versions that decide the content: featurizer and rdkit."""
+
+    @property
+    def key(self) -> str:
+        """16 hex digits that differ whenever the content does; the name of the store ends so."""
+        return content_key(self.source_sha256, self.versions, self.options)
 
     @property
     def num_segments(self) -> int:

@@ -15,7 +15,6 @@ from graphium.labels.files import is_pattern
 from graphium.labels.header import table_format
 from graphium.labels.table import Table, open_table, table_from_arrow
 from graphium.store.files import file_sha256, json_sha256
-from graphium.store.layout import FORMAT_VERSION
 from graphium.store.records import FileRecord
 
 
@@ -71,17 +70,6 @@ def digest_file(path: Path) -> FileRecord:
 def joint_sha256(digests: Sequence[FileRecord]) -> str:
     """Return the digest of a table of several files, or of one that a pattern matches."""
     return json_sha256([one.sha256 for one in digests])
-
-
-def content_key(dataset: DatasetConfig, source: Source) -> str:
-    """Return 16 hex digits that differ whenever the content of the store would."""
-    key = {
-        "source": source.sha256,
-        "format": FORMAT_VERSION,
-        "versions": content_versions(),
-        **content_options(dataset, source.kind),
-    }
-    return json_sha256(key)[:16]
 
 
 def content_options(dataset: DatasetConfig, kind: str) -> dict[str, Any]:

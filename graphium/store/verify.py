@@ -7,7 +7,7 @@ from pathlib import Path
 from graphium.errors import StoreError
 from graphium.store import keys
 from graphium.store.files import file_sha256
-from graphium.store.layout import MANIFEST
+from graphium.store.layout import COMMITS, MANIFEST
 from graphium.store.manifest import read_manifest, read_signed_json
 from graphium.store.records import FileRecord
 
@@ -47,11 +47,17 @@ def _expected_files(path: Path) -> dict[str, tuple[str, FileRecord]]:
             for name, (size, digest) in manifest["files"].items()
         }
     store = read_manifest(path)
-    expected = {name: ("store", record) for name, record in store.files.items()}
+    expected = {name: (_owner(name), record) for name, record in store.files.items()}
     for segment in store.segments:
         for name, record in segment.files.items():
             expected[f"{segment.folder}/{name}"] = (f"segment {segment.segment}", record)
     return expected
+
+
+def _owner(name: str) -> str:
+    """Return whose a file outside of segments is: each segment has a record there."""
+    path = Path(name)
+    return f"segment {int(path.stem)}" if path.parts[0] == COMMITS else "store"
 
 
 def is_key_index(path: Path) -> bool:
@@ -79,5 +85,5 @@ def _compare(path: Path, expected: Mapping[str, tuple[str, FileRecord]]) -> Iter
 def _find_extra(path: Path, expected: Mapping[str, tuple[str, FileRecord]]) -> Iterator[str]:
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path).as_posix()
-        if not file.is_dir() and name not in expected and name != MANIFEST:
+        if (file.is_symlink() or not file.is_dir()) and name not in expected and name != MANIFEST:
             yield f"{name} does not belong here: the manifest does not name it"

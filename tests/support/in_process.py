@@ -59,14 +59,15 @@ def prepare_here(table: Path, root: Path, segment_rows: int, runner: Any = None)
         )
 
 
-def small_table(path: Path, rows: int) -> Path:
+def small_table(path: Path, rows: int, first: int = 0) -> Path:
     """Write distinct molecules with numbers, gaps, bits, text and one row that is no molecule."""
+    numbers = range(first, first + rows)
     table = pd.DataFrame(
         {
-            "smiles": ["C" * (k % 9 + 1) + "N" + "C" * (k // 9 + 1) for k in range(rows)],
-            "y": [None if k % 3 == 0 else k / 7 for k in range(rows)],
-            "active": [k % 2 for k in range(rows)],
-            "source": [f"paper {k % 4}" for k in range(rows)],
+            "smiles": ["C" * (k % 9 + 1) + "N" + "C" * (k // 9 + 1) for k in numbers],
+            "y": [None if k % 3 == 0 else k / 7 for k in numbers],
+            "active": [k % 2 for k in numbers],
+            "source": [f"paper {k % 4}" for k in numbers],
         }
     )
     table.loc[1, "smiles"] = "no molecule"
