@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 from graphium.batching.loader import BatchLoader, EvalLoader
 from graphium.batching.mix_data import Mix
 from graphium.batching.sampler import PositionalSampler
+from graphium.batching.strata import strata
 from graphium.config.data import Part
 from graphium.config.experiment import Experiment
 
@@ -20,7 +21,10 @@ class MolDataModule(pl.LightningDataModule):
 
     Args:
         mix: The data.
-        experiment: Batch sizes and the seed of the order.
+        experiment: Batch sizes, sampling and the seed of the order.
+
+    Raises:
+        DataError: Sampling visits no molecule.
     """
 
     def __init__(self, mix: Mix, experiment: Experiment) -> None:
@@ -28,18 +32,27 @@ class MolDataModule(pl.LightningDataModule):
         self._mix = mix
         self._batch = experiment.batch
         self._seed = experiment.seed
+        self.strata = strata(mix, experiment.batch.sampling)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of one epoch, the same for any number of ranks."""
+        return self._sampler(1).steps_per_epoch
 
     def train_dataloader(self) -> BatchLoader:
         """Return the training batches of this rank."""
         rank, world_size = self._rank_and_world_size()
-        sampler = PositionalSampler(
+        return BatchLoader(self._mix.graphs, self._mix.tasks, self._sampler(world_size), rank=rank)
+
+    def _sampler(self, world_size: int) -> PositionalSampler:
+        return PositionalSampler(
             self._mix.molecules("train"),
             self._batch.size,
             self._seed,
             world_size,
             self._batch.accumulate,
+            self.strata,
         )
-        return BatchLoader(self._mix.graphs, self._mix.tasks, sampler, rank=rank)
 
     def val_dataloader(self) -> EvalLoader:
         """Return the validation batches of this rank."""

@@ -21,6 +21,7 @@ from graphium.batching.kept import is_worth_keeping, keep, kept_path, read_kept
 from graphium.batching.mix_data import Mix, SourceRows, smiles_reader
 from graphium.batching.pack import pack_block
 from graphium.batching.summary import summarize
+from graphium.batching.thinning import thin
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
@@ -92,6 +93,9 @@ def _join(
     first_row = {s.name: int(starts[of_dataset[s.dataset]]) for s in resolved}
 
     division = divide(datasets, keys)
+    for name, first in first_row.items():
+        share = experiment.tasks[name].label_fraction
+        tables[name] = thin(tables[name], share, keys.group_hash, division.part, block, first)
     has_label, has_atom_label = _labelled_rows(block.num_molecules, tables, first_row)
     used = has_label & (division.part != UNUSED)
     conflicting = division.conflicts(keys.molecule, used)

@@ -1,10 +1,12 @@
 """Which molecules stand in which micro-batch: a function of seed, epoch and position only."""
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.batching.strata import Stratum
 from graphium.labels.seeded_hash import seeded_hash
 
 
@@ -24,6 +26,8 @@ class PositionalSampler:
         seed: Chooses the orders.
         world_size: Number of ranks.
         accumulate: Micro-batches that one rank adds up in one step.
+        strata: Datasets and the visits each gets in an epoch, instead of each molecule once. The M
+            visits of an epoch then take the place of the molecules.
     """
 
     def __init__(
@@ -33,21 +37,37 @@ class PositionalSampler:
         seed: int,
         world_size: int = 1,
         accumulate: int = 1,
+        strata: Mapping[str, Stratum] | None = None,
     ) -> None:
         self._molecules = molecules
         self._seed = seed
         self._world_size = world_size
         self._accumulate = accumulate
-        self.steps_per_epoch = -(-len(molecules) // size)
+        self._strata = strata
+        visits = len(molecules) if strata is None else sum(s.visits for s in strata.values())
+        self.steps_per_epoch = -(-visits // size)
         self.micro_batches_per_epoch = self.steps_per_epoch * accumulate
         self._order = (-1, molecules)  # the epoch asked for last: sorting is not free
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Return [M] all molecules as the epoch visits them."""
         if self._order[0] != epoch:
-            order = np.argsort(seeded_hash((self._seed, epoch), self._molecules), kind="stable")
-            self._order = (epoch, self._molecules[order])
+            visits, keys = self._visits(epoch)
+            order = np.argsort(seeded_hash((self._seed, epoch), keys), kind="stable")
+            self._order = (epoch, visits[order])
         return self._order[1]
+
+    def _visits(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return [M] the molecules of an epoch, and a number of each visit."""
+        if self._strata is None:
+            return self._molecules, self._molecules
+        visits = np.concatenate(
+            [
+                stratum.visited((self._seed, number), epoch)
+                for number, stratum in enumerate(self._strata.values())
+            ]
+        )
+        return visits, np.arange(len(visits))
 
     def whole_step(self, epoch: int, position: int) -> NDArray[np.int64]:
         """Return all molecules of the optimiser step that holds one position (micro-batch)."""

@@ -67,6 +67,7 @@ class Experiment(Section):
             *self._different_hydrogens(),
             *self._unread_encodings(),
             *self._missing_conformers(),
+            *self._unknown_shares(),
         ]
         if errors:
             raise GroupedFieldError(errors)
@@ -118,6 +119,26 @@ class Experiment(Section):
                     ("tasks", name, "dataset"),
                     f"there is no dataset '{task.dataset}'; "
                     f"datasets has {', '.join(self.datasets)}",
+                )
+
+    def _unknown_shares(self) -> Iterator[FieldError]:
+        sampling = self.batch.sampling
+        named: dict[str, float] = {}
+        if sampling.kind == "fractions":
+            named = sampling.fractions
+        elif sampling.kind == "weights":
+            named = sampling.weights
+            for name in self.datasets:
+                if name not in named:
+                    yield FieldError(
+                        ("batch", "sampling", "weights"),
+                        f"dataset '{name}' has no weight; 0 leaves it out",
+                    )
+        for name in named:
+            if name not in self.datasets:
+                yield FieldError(
+                    ("batch", "sampling", sampling.kind, name),
+                    f"there is no dataset '{name}'; datasets has {', '.join(self.datasets)}",
                 )
 
     def _unknown_classes(self) -> Iterator[FieldError]:

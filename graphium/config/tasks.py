@@ -43,6 +43,10 @@ class TaskConfig(Section):
     """Scale labels by mean and deviation of the training part; default: standard for regression."""
     weight: float = Field(default=1.0, gt=0)
     """Share of this task in the total loss."""
+    label_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training molecules whose labels of this task are used, for learning curves. The
+    molecules of a small share are among those of a larger one, and molecules that a split keeps
+    together stay together. Val and test keep all labels."""
     unit: str | None = None
     """Physical unit of the labels, shown in tables (for example ``kcal/mol``)."""
 

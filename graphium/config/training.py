@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from graphium.config.base import FileName, Section
+from graphium.config.sampling import EachSamplingConfig, SamplingConfig
 
 
 class BatchConfig(Section):
@@ -21,6 +22,8 @@ class BatchConfig(Section):
     """Where molecules wait: ram (each rank has a copy of its own) or mmap (files in the cache
     folder that all ranks of a machine share, for data that does not fit several times). Batches
     are the same."""
+    sampling: SamplingConfig = EachSamplingConfig()
+    """How often an epoch visits the molecules of each dataset."""
 
 
 class OptimizerConfig(Section):

@@ -5,7 +5,6 @@ optimiser step is in ``module.py`` (``training_step``); Lightning repeats it ins
 """
 
 import logging
-import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -107,8 +106,7 @@ def train(
         tasks=mix.specs,
         graphium_version=graphium.__version__,
     )
-    steps_per_epoch = math.ceil(len(mix.molecules("train")) / experiment.batch.size)
-    module = TrainingModule(network, record, experiment, steps_per_epoch)
+    module = TrainingModule(network, record, experiment, data.steps_per_epoch)
     checkpoints = run_dir / "checkpoints"
     if resume:
         check_same_data(run_dir, record, mix)
@@ -120,7 +118,7 @@ def train(
     if trainer.is_global_zero:
         trackers += _trackers(experiment, run_dir, _step_of(checkpoints / "last") if resume else 0)
         _write_inputs(experiment, run_dir, mix)
-        _announce(experiment, mix, network, trainer.world_size, console)
+        _announce(experiment, mix, data, network, trainer.world_size, console)
 
     with _ctrl_c():
         last = str(checkpoints / "last") if resume else None
@@ -263,7 +261,12 @@ def _write_inputs(experiment: Experiment, run_dir: Path, mix: Mix) -> None:
 
 
 def _announce(
-    experiment: Experiment, mix: Mix, network: torch.nn.Module, ranks: int, console: Console | None
+    experiment: Experiment,
+    mix: Mix,
+    data: MolDataModule,
+    network: torch.nn.Module,
+    ranks: int,
+    console: Console | None,
 ) -> None:
     """Say what is about to be trained."""
     size, accumulate = experiment.batch.size, experiment.batch.accumulate
@@ -272,6 +275,11 @@ def _announce(
         f"{sum(p.numel() for p in network.parameters()):,} parameters; a step is {size} molecules "
         f"= {ranks} rank(s) x {accumulate} micro-batch(es) x {size / ranks / accumulate:g}",
     ]
+    if data.strata is not None:
+        shares = (
+            f"{name} {one.visits:,} of {len(one.molecules):,}" for name, one in data.strata.items()
+        )
+        lines.append(f"an epoch visits molecules of {', '.join(shares)}")
     for line in lines:
         log.info(line)
         if console is not None:
