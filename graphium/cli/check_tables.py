@@ -18,7 +18,7 @@ from graphium.config.suggest import did_you_mean
 from graphium.config.unreadable import no_file
 from graphium.config.yaml_nodes import Keys
 from graphium.errors import DataError
-from graphium.labels.files import find_files, is_pattern
+from graphium.labels.files import TableName, find_files, is_pattern, shown_table
 from graphium.labels.header import (
     DELIMITERS,
     PARQUET,
@@ -59,7 +59,7 @@ def _of_dataset(
         return
     if not columns:
         return
-    is_sdf = table_format(Path(dataset.table)) in SDF
+    is_sdf = table_format(find_files(dataset.table)[0]) in SDF
     if dataset.smiles is None and not is_sdf and (reason := _why_no_smiles(columns)):
         yield (*here, "table"), reason
     for keys, column in _options(name, dataset):
@@ -109,15 +109,17 @@ def _no_column(name: str, columns: Sequence[str]) -> str:
 
 def _why_unusable(dataset: DatasetConfig) -> str:
     if dataset.is_bundled:
-        if dataset.table in BUNDLED:
+        name = dataset.shown_table
+        if name in BUNDLED:
             return ""
-        meant = did_you_mean(dataset.table, BUNDLED)
-        return f"there is no bundled table '{dataset.table}'{meant}; there are {', '.join(BUNDLED)}"
-    path = Path(dataset.table)
-    return no_file(path) if not is_pattern(path) and not path.exists() else ""
+        meant = did_you_mean(name, BUNDLED)
+        return f"there is no bundled table '{name}'{meant}; there are {', '.join(BUNDLED)}"
+    names = [dataset.table] if isinstance(dataset.table, str) else dataset.table
+    absent = [Path(one) for one in names if not is_pattern(one) and not Path(one).exists()]
+    return no_file(absent[0]) if absent else ""
 
 
-def _read_columns(table: str) -> tuple[str, ...]:
+def _read_columns(table: TableName) -> tuple[str, ...]:
     """Return the columns of a table's files, which must agree; none where they are not read."""
     files = find_files(table)
     kind = table_format(files[0])
@@ -127,7 +129,7 @@ def _read_columns(table: str) -> tuple[str, ...]:
         return ()
     first, *others = (_columns_of(file, kind) for file in files)
     for file, columns in zip(files[1:], others, strict=True):
-        check_same_names(table, files[0], first, file, columns)
+        check_same_names(shown_table(table), files[0], first, file, columns)
     return first
 
 

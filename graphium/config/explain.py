@@ -52,13 +52,15 @@ def plain(node: YamlNode) -> object:
 
 
 def option_path(location: Keys) -> Keys:
-    """Remove the names of kinds that pydantic puts into the location of an error."""
+    """Remove the names of kinds and forms that pydantic puts into the location of an error."""
     path: list[str | int] = []
     spot = ROOT
     for step in location:
         section = spot.of_kind(step) if len(spot.sections) > 1 else None
         if section is not None:
             spot = Spot(section)
+            continue
+        if isinstance(step, str) and spot.item is not None:  # one form of what may be a list
             continue
         path.append(step)
         spot = spot.child(step)

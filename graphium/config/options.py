@@ -50,7 +50,8 @@ class Spot:
         """What each of several values without names is; None where no list stands."""
         for member in members(self.annotation):
             if get_origin(member) in (list, tuple):
-                return Spot(get_args(member)[0])
+                item = get_args(member)[0]
+                return Spot(item, names_file=NAMES_FILE in getattr(item, "__metadata__", ()))
         return None
 
     @property

@@ -98,6 +98,8 @@ def _type_name(annotation: Any) -> str:
     """Name a type in words; choices are listed."""
     member, *others = (one for one in members(annotation) if one is not type(None))
     suffix = " or null" if len(members(annotation)) > 1 + len(others) else ""
+    if others and get_origin(others[-1]) is tuple:
+        return f"{_type_name(member)}, or a list of such{suffix}"
     if others or (isinstance(member, type) and issubclass(member, Section)):
         return f"section{suffix}"
     origin, inner = get_origin(member), get_args(member)

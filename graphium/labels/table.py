@@ -13,7 +13,13 @@ import pyarrow as pa
 
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
-from graphium.labels.files import find_files, is_pattern
+from graphium.labels.files import (
+    TableName,
+    find_files,
+    has_several_files,
+    short_names,
+    shown_table,
+)
 from graphium.labels.header import number_repeated, shorten, smiles_candidates
 from graphium.labels.readers import BATCH_ROWS, TableFile, open_file
 from graphium.labels.shards import common_schema, fit_columns
@@ -44,7 +50,9 @@ class Table:
 
     def inside(self, shard: int) -> str:
         """Return words that say of a row in which file it is; none where there is one file."""
-        return f" of {Path(self.shards[shard].name).name}" if len(self.shards) > 1 else ""
+        if len(self.shards) == 1:
+            return ""
+        return f" of {short_names([Path(one.name) for one in self.shards])[shard]}"
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows in order, some thousands at a time.
@@ -71,18 +79,18 @@ class Table:
             if rows == 0 and len(self.shards) > 1:
                 raise DataError(
                     f"{shard.name}, one of the files of {self.name}, has no rows. Is it complete? "
-                    "If it is, leave it out of the pattern."
+                    "If it is, leave it out."
                 )
 
 
-def open_table(table: str | Path, *, blank_rows: bool = False) -> Table:
-    """Open a csv, tsv, smi, sdf (also .gz) or parquet file, or all files that match a pattern.
+def open_table(table: TableName, *, blank_rows: bool = False) -> Table:
+    """Open a csv, tsv, smi, sdf (also .gz) or parquet file, or several: a pattern or a list.
 
     A smi file has a SMILES and, after blanks, a name on each line (columns ``smiles`` and
     ``name``); its blank lines are rows without SMILES. ``labels/sdf.py`` says what an sdf has.
 
     Args:
-        table: The file or pattern.
+        table: The file or pattern, or a list of such.
         blank_rows: Whether a blank line of a csv of one column is a row, too.
 
     Raises:
@@ -91,12 +99,13 @@ def open_table(table: str | Path, *, blank_rows: bool = False) -> Table:
     """
     files = [_open(path, blank_rows) for path in find_files(table)]
     first = files[0]
-    if len(files) == 1 and not is_pattern(table):
+    if not has_several_files(table):
         shard = Shard(str(table), first.open)
         return Table(str(first.path), tuple(first.schema.names), (shard,), first.structure)
-    schema = common_schema(str(table), files)
+    name = shown_table(table)
+    schema = common_schema(name, files)
     shards = (Shard(str(one.path), fit_columns(one, schema)) for one in files)
-    return Table(str(table), tuple(schema.names), tuple(shards), first.structure)
+    return Table(name, tuple(schema.names), tuple(shards), first.structure)
 
 
 def table_from_arrow(name: str, rows: pa.Table) -> Table:

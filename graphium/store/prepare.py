@@ -143,7 +143,7 @@ def missing(experiment: Experiment, root: Path) -> list[str]:
     """Return what must be prepared before the experiment can run, in words; often nothing."""
     paths = {name: store_path(dataset, root) for name, dataset in experiment.datasets.items()}
     absent = [
-        f"dataset '{name}' ({experiment.datasets[name].table})"
+        f"dataset '{name}' ({experiment.datasets[name].shown_table})"
         for name, path in paths.items()
         if not (path / MANIFEST).is_file()
     ]

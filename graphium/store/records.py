@@ -109,12 +109,12 @@ class Plan(Section):
     format: Literal["graphium-store"] = "graphium-store"
     format_version: int = FORMAT_VERSION
     source: str
-    """Name of the table's file (without folders), the pattern of its files, or the name of the
-    bundled table."""
+    """Name of the table's file (without folders), the pattern or the first of its files, or the
+    name of the bundled table."""
     source_sha256: str
     """SHA-256 of its bytes; of several files, of the JSON list of theirs."""
     files: tuple[SourceFile, ...] = ()
-    """The files that match a pattern, in the order of their rows."""
+    """The files of a pattern or a list, in the order of their rows."""
     digests: tuple[FileRecord, ...] = ()
     """Each file as it was read, in the order of their rows; none of a bundled table."""
     options: dict[str, Any] = Field(default_factory=dict)

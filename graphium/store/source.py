@@ -11,8 +11,8 @@ from graphium.config.data import BUNDLED, DatasetConfig
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
 from graphium.graphs.properties import FEATURIZER_VERSION
-from graphium.labels.files import is_pattern
-from graphium.labels.header import table_format
+from graphium.labels.files import has_several_files, short_names
+from graphium.labels.header import shorten, table_format
 from graphium.labels.table import Table, open_table, table_from_arrow
 from graphium.store.files import file_sha256, json_sha256
 from graphium.store.records import FileRecord
@@ -33,7 +33,7 @@ class Source:
     open: Callable[[], Table]
     """Start reading."""
     files: tuple[str, ...] = ()
-    """Where a pattern names the table: its files without folders, in the order of their rows."""
+    """Of a pattern or a list: its files without folders, in the order of their rows."""
     paths: tuple[Path, ...] = ()
     """Each file that is read; none of a bundled table."""
     digests: tuple[FileRecord, ...] = ()
@@ -47,19 +47,22 @@ def find_source(dataset: DatasetConfig) -> Source:
         DataError: If there is no such file or bundled table.
     """
     if dataset.is_bundled:
-        return _bundled(dataset.table)
-    path = Path(dataset.table)
+        return _bundled(dataset.shown_table)
     table = open_table(dataset.table)
-    if not is_pattern(dataset.table):
-        kind, one = table_format(path), digest_file(path)
-        stem = _stem(path.name)
-        return Source(path.name, stem, one.sha256, kind, lambda: table, (), (path,), (one,))
     files = tuple(Path(shard.name) for shard in table.shards)
     digests = tuple(digest_file(file) for file in files)
-    names = tuple(file.name for file in files)
-    stem, kind = _stem(path.name, files[0].parent.name), table_format(files[0])
-    digest = joint_sha256(digests)
-    return Source(path.name, stem, digest, kind, lambda: table, names, files, digests)
+    kind, digest = table_format(files[0]), joint_sha256(digests)
+    if not has_several_files(dataset.table):
+        (path,), (one,) = files, digests
+        stem = _stem(path.name)
+        return Source(path.name, stem, one.sha256, kind, lambda: table, (), files, digests)
+    names = tuple(short_names(files))
+    if isinstance(dataset.table, str):
+        name = Path(dataset.table).name
+        stem = _stem(name, files[0].parent.name)
+    else:
+        name, stem = shorten(names, 3), _stem(files[0].name)
+    return Source(name, stem, digest, kind, lambda: table, names, files, digests)
 
 
 def digest_file(path: Path) -> FileRecord:

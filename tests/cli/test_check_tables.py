@@ -199,3 +199,27 @@ def test_without_tables_the_experiment_alone_is_checked(tmp_path, capsys):
     assert run(capsys, "e.yaml")[0] == 2
     assert run(capsys, "--no-tables", "e.yaml")[0] == 0
     assert run(capsys, "e.yaml", "--no-tables")[0] == 0
+
+
+def test_each_file_of_a_list_is_looked_at(tmp_path):
+    (tmp_path / "more.csv").write_text("smiles,z\nC,1\n")
+
+    (absent,) = mistakes("datasets.assay.table=[assay.csv, mor.csv]")
+    (different,) = mistakes("datasets.assay.table=[assay.csv, more.csv]")
+
+    assert "there is no file 'mor.csv' (did you mean 'more.csv'?)" in absent
+    assert "The files of the list assay.csv, more.csv have different columns" in different
+    assert mistakes("datasets.assay.table=[assay.csv]") == []
+
+
+def test_the_properties_of_an_sdf_are_its_columns(tmp_path):
+    block = "m\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n    0.0 0.0 0.0 C\nM  END\n"
+    (tmp_path / "a.sdf").write_text(f"{block}>  <z>\n1\n\n>  <smiles>\nC\n\n$$$$\n")
+    (tmp_path / "b.sdf").write_text("smiles,z\nC,1\n")
+
+    assert mistakes("datasets.assay.table=a.sdf", "tasks.t.labels=[z]") == []
+    (wrong,) = mistakes("datasets.assay.table=a.sdf", "tasks.t.labels=[q]")
+    (no_sdf,) = mistakes("datasets.assay.table=b.sdf", "tasks.t.labels=[z]")
+
+    assert "the table has no column 'q'; its columns are mol, name, z, smiles" in wrong
+    assert "b.sdf is no SDF file" in no_sdf

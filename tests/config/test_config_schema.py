@@ -107,7 +107,7 @@ def test_the_manual_holds_every_option_once_under_its_section():
     "row",
     [
         "| `lr` | number, > 0 | `0.001` | Learning rate after warm-up. |",
-        "| `table` | text | **required** |",
+        "| `table` | text, or a list of such | **required** |",
         "| `level` | `graph`, `node`, `edge`, `nodepair` | `graph` |",
         "| `clip_norm` | number or null, > 0 | `1.0` |",
         "| `residual` | true or false | `true` |",
