@@ -126,13 +126,17 @@ class ColumnSplitConfig(Section):
 
 
 class FileSplitConfig(Section):
-    """A JSON file lists the rows (0-based) of each part."""
+    """A file lists the rows (0-based) of each part."""
 
     kind: Literal["file"] = "file"
     file: FileName
-    """``{"train": [...], "val": [...], "test": [...]}``, or one such object for each name."""
+    """JSON: ``{"train": [...], "val": [...], "test": [...]}``, or one such object for each name.
+    Or parquet, which suits millions of rows: a column ``row`` and a column ``part``."""
     key: str | None = None
-    """Name inside the file, where it holds the splits of several datasets."""
+    """Name inside a JSON file, where it holds the splits of several datasets."""
+    lists: dict[str, Part | Literal["unused"]] = {}
+    """What lists of the file are, where their names do not say it or another choice is wanted:
+    ``{test_seen: test, test: unused}``."""
 
 
 SplitConfig = Annotated[

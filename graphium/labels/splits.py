@@ -8,11 +8,10 @@ Random and scaffold splits never look at the order of the table: molecules are o
 hash of what they are. Sorted tables once gave a test part without a single active molecule.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from graphium.config.data import (
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
 from graphium.labels.seeded_hash import seeded_hash
+from graphium.labels.split_files import read_split_file
 
 UNUSED = 255
 """Number of the part that is none."""
@@ -153,54 +153,62 @@ def _from_column(
 
 def _from_file(split: FileSplitConfig, molecules: SplitMolecules) -> NDArray[np.uint8]:
     path = Path(split.file)
+    lists = read_split_file(path, split.key)
+    for name in split.lists:
+        if name not in lists:
+            raise DataError(
+                f"split file {path} has no list '{name}', which split.lists names"
+                f"{did_you_mean(name, list(lists))}; it has {', '.join(lists) or 'none'}"
+            )
     of_row = np.full(molecules.num_rows, UNUSED, np.uint8)
-    for name, rows in _read_lists(path, split.key).items():
-        if name not in _NAMES:
-            raise DataError(f"split file {path}: '{name}' names no part; use train, val and test")
-        for row in rows:
-            _check_row(row, name, path, molecules, of_row)
-            of_row[row] = _NAMES[name]
+    listed = np.full(molecules.num_rows, -1, np.int64)
+    for number, (name, rows) in enumerate(lists.items()):
+        part = _part_of_list(split, name, path)
+        _check_rows(rows, f"split file {path}, {name}", molecules)
+        _check_once(rows, listed, list(lists), number, path)
+        listed[rows] = number
+        of_row[rows] = part
     return of_row[molecules.row]
 
 
-def _check_row(
-    row: Any, name: str, path: Path, molecules: SplitMolecules, of_row: NDArray[np.uint8]
+def _part_of_list(split: FileSplitConfig, name: str, path: Path) -> int:
+    if name in split.lists:
+        chosen = split.lists[name]
+        return UNUSED if chosen == "unused" else PARTS.index(chosen)
+    if name not in _NAMES:
+        raise DataError(
+            f"split file {path}: '{name}' names no part; use train, val and test, or say what it "
+            f"is: split.lists.{name}=test (or train, val, unused)"
+        )
+    return _NAMES[name]
+
+
+def _check_rows(rows: NDArray[np.int64], where: str, molecules: SplitMolecules) -> None:
+    wrong = (rows < 0) | (rows >= molecules.num_rows)
+    if wrong.any():
+        raise DataError(
+            f"{where}: row {rows[np.argmax(wrong)]} does not exist: dataset '{molecules.dataset}' "
+            f"has rows 0 to {molecules.num_rows - 1}; is this the split of another table?"
+        )
+
+
+def _check_once(
+    rows: NDArray[np.int64],
+    listed: NDArray[np.int64],
+    names: Sequence[str],
+    number: int,
+    path: Path,
 ) -> None:
-    where = f"split file {path}, {name}: row {row!r}"
-    if not isinstance(row, int) or isinstance(row, bool):
-        raise DataError(f"{where} is not a row number (0-based)")
-    if not 0 <= row < molecules.num_rows:
-        raise DataError(
-            f"{where} does not exist: dataset '{molecules.dataset}' has rows 0 to "
-            f"{molecules.num_rows - 1}; is this the split of another table?"
-        )
-    if of_row[row] != UNUSED:
-        raise DataError(f"{where} is listed twice, first in {PARTS[of_row[row]]}")
-
-
-def _read_lists(path: Path, key: str | None) -> dict[str, list[Any]]:
-    """Return the lists of a split file by part."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"split file {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"split file {path} is not JSON: {error}") from error
-    if isinstance(content, dict) and isinstance(content.get("datasets"), dict):
-        content = content["datasets"]  # the splits.json that a run leaves
-    if key is not None:
-        options = list(content) if isinstance(content, Mapping) else []
-        if key not in options:
-            raise DataError(
-                f"split file {path} has no '{key}'{did_you_mean(key, options)}; "
-                f"it has {', '.join(options) or 'no names'}"
-            )
-        content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
-        nested = isinstance(content, dict) and all(isinstance(v, dict) for v in content.values())
-        remedy = f"; set split.key to one of {', '.join(content)}" if nested else ""
-        raise DataError(
-            f'split file {path} must hold {{"train": [...], "val": [...], "test": [...]}} with row '
-            f"numbers{remedy}"
-        )
-    return content
+    """Refuse a row that an earlier list has, or that this one has twice."""
+    again = listed[rows] >= 0
+    if again.any():
+        row = int(rows[np.argmax(again)])
+        first = names[listed[row]]
+    else:
+        numbers, counts = np.unique(rows, return_counts=True)
+        if not (counts > 1).any():
+            return
+        row, first = int(numbers[np.argmax(counts > 1)]), names[number]
+    raise DataError(
+        f"split file {path}, {names[number]}: row {row} is listed twice, first in {first}"
+    )

@@ -12,12 +12,21 @@ from graphium.config.load import load_config
 
 REPOSITORY = Path(__file__).parents[2]
 REAL_DATA = os.environ.get("GRAPHIUM_TEST_DATA")
-EXPERIMENTS = sorted(REPOSITORY.glob("expts/**/*.yaml"))
+PARTS = REPOSITORY / "expts" / "parts"
+"""Options that experiments extend, no experiments by themselves."""
+EXPERIMENTS = sorted(path for path in REPOSITORY.glob("expts/**/*.yaml") if path.parent != PARTS)
+MIXES = ("toymix", "largemix", "ultralarge")
+LABELS = {
+    **{"l1000_vcap": "geneID-*", "l1000_mcf7": "geneID-*", "pcba_1328": "assayID-*"},
+    **{"pcqm4m_g25": "graph_*", "pcqm4m_n4": "node_*"},
+    **{"pm6_83m_g62": "graph_*", "pm6_83m_n7": "node_*"},
+}
 
 
 @pytest.fixture(autouse=True)
 def _have_data_somewhere(monkeypatch):
     monkeypatch.setenv("GRAPHIUM_TEST_DATA", "/data")
+    monkeypatch.setenv("GRAPHIUM_DATA", "/data")
 
 
 def load(name):
@@ -63,3 +72,43 @@ def test_toymix_names_columns_and_splits_that_exist(monkeypatch):
             assert fnmatch.filter(map(str, table.columns), label), (dataset.table, label)
         rows = json.loads(Path(dataset.split.file).read_text())[dataset.split.key]
         assert sum(map(len, rows.values())) == len(table)
+
+
+def test_the_large_mixes_have_their_tasks_levels_and_patterns():
+    tasks = {**load("largemix/gine.yaml").tasks, **load("ultralarge/gine.yaml").tasks}
+
+    assert {name: task.labels for name, task in tasks.items()} == {
+        name: [pattern] for name, pattern in LABELS.items()
+    }
+    of_atoms = [name for name, task in tasks.items() if task.level == "node"]
+    assert of_atoms == ["pcqm4m_n4", "pm6_83m_n7"]
+
+
+@pytest.mark.parametrize("trunk", ["gine", "gcn"])
+@pytest.mark.parametrize("task", LABELS)
+def test_each_task_alone_is_what_it_is_in_the_mix(task, trunk):
+    mix = "ultralarge" if task.startswith("pm6") else "largemix"
+    alone, together = load(f"{mix}/{trunk}_{task}.yaml"), load(f"{mix}/{trunk}.yaml")
+
+    assert alone.tasks == {task: together.tasks[task]}
+    dataset = together.tasks[task].dataset
+    assert alone.datasets == {dataset: together.datasets[dataset]}
+    assert alone.model.head == together.model.heads.get(task, together.model.head)
+    assert alone.model.trunk == together.model.trunk
+    assert alone.optimizer == together.optimizer
+
+
+@pytest.mark.parametrize("mix", ["largemix", "ultralarge"])
+def test_large_experiments_differ_in_the_trunk_alone(mix):
+    gine, gcn = load(f"{mix}/gine.yaml"), load(f"{mix}/gcn.yaml")
+    same = {"name": "", "model": gine.model.model_copy(update={"trunk": gcn.model.trunk})}
+    assert gine.model_copy(update=same) == gcn.model_copy(update={"name": ""})
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_a_card_speaks_of_every_task_and_dataset(mix):
+    card = (REPOSITORY / "data" / mix / "README.md").read_text()
+    experiment = load(f"{mix}/gine.yaml")
+    tasks = [] if mix == "toymix" else list(experiment.tasks)
+    for word in (*tasks, *(Path(one.table).name for one in experiment.datasets.values())):
+        assert f"`{word}`" in card
