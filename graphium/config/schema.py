@@ -13,12 +13,14 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON schema of experiment files, for editors.
 
     It is laxer than the loader, since one file need not be a whole experiment: nothing is required
-    at the top, ``extends`` is allowed, and a section without its ``kind`` may be any kind.
+    at the top, of a dataset or of a task, which a file that is extended may give, ``extends`` is
+    allowed, and a section without its ``kind`` may be any kind.
     """
     schema = Experiment.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "graphium experiment"
-    schema.pop("required")
+    for partial in (schema, schema["$defs"]["DatasetConfig"], schema["$defs"]["TaskConfig"]):
+        partial.pop("required")
     path = {"type": "string"}
     schema["properties"]["extends"] = {
         "anyOf": [path, {"type": "array", "items": path}],

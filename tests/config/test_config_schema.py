@@ -88,6 +88,12 @@ def test_editors_mark_what_the_loader_refuses(wrong):
     assert not jsonschema.Draft202012Validator(json_schema()).is_valid(wrong)
 
 
+def test_editors_accept_a_file_that_changes_one_option_of_a_task_that_it_extends():
+    jsonschema = pytest.importorskip("jsonschema", reason="no JSON schema validator installed")
+    changed = {"extends": "mix.yaml", "tasks": {"tox21": {"weight": 2.0}}}
+    assert jsonschema.Draft202012Validator(json_schema()).is_valid(changed)
+
+
 def test_editors_accept_a_section_that_leaves_its_kind_out():
     jsonschema = pytest.importorskip("jsonschema", reason="no JSON schema validator installed")
     validator = jsonschema.Draft202012Validator(json_schema())
