@@ -6,7 +6,8 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.graphium-env
-EXPERIMENTS = $(sort $(shell find expts -name '*.yaml' -not -path 'expts/parts/*' 2>/dev/null))
+EXPERIMENTS = $(sort $(shell find expts -name '*.yaml' -not -path 'expts/parts/*' 2>/dev/null) \
+    $(wildcard data/*/sources.yaml))
 
 # One thread for each process: two test processes on two cores, and numbers that do not depend on
 # how many cores a machine has.
@@ -47,7 +48,7 @@ layers: $(STAMP)  ## imports point one way
 docstrings: $(STAMP)  ## docstrings name every argument, and none that is not there
 	$(BIN)/ruff check --preview --select D417,DOC102,DOC202,DOC403 graphium
 
-experiments: $(STAMP)  ## every experiment in expts/ is valid
+experiments: $(STAMP)  ## every experiment in expts/ and every mix's sources are valid
 	@for file in $(EXPERIMENTS); do \
 	    echo "graphium check $$file"; \
 	    GRAPHIUM_TEST_DATA="$${GRAPHIUM_TEST_DATA:-not-needed-here}" \

@@ -35,6 +35,10 @@ class StoreError(DataError):
     """A store is absent, incomplete or damaged; the message names the file."""
 
 
+class DownloadError(DataError):
+    """A file cannot be had, or is not what its source says; nothing stands under its name."""
+
+
 class CheckpointError(GraphiumError):
     """A checkpoint is absent, damaged, of an unknown version or does not fit the experiment."""
 

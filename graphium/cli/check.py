@@ -16,6 +16,7 @@ from graphium.cli.check_tables import table_mistakes
 from graphium.config.load import Loaded, load_config
 from graphium.config.mistakes import config_error
 from graphium.config.schema import json_schema
+from graphium.config.sources import SOURCES, load_sources
 from graphium.config.training import INHERITED
 from graphium.errors import ConfigError, UsageError
 
@@ -28,7 +29,10 @@ _CHECKPOINT = "finetune.checkpoint"
 
 def check(
     experiment: Annotated[
-        Path | None, typer.Argument(help="Experiment (YAML). Not needed with --schema.")
+        Path | None,
+        typer.Argument(
+            help="Experiment (YAML), or the sources.yaml of a mix. Not needed with --schema."
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -52,6 +56,9 @@ def check(
         return
     if experiment is None:
         raise UsageError("give an experiment, for example: graphium check expts/demo.yaml")
+    if experiment.name == SOURCES:
+        _check_sources(experiment, overrides or [])
+        return
     loaded = load_config(experiment, overrides or [])
     if not no_tables:
         _check_tables(loaded)
@@ -62,6 +69,18 @@ def check(
     counts = ((len(config.datasets), "dataset"), (len(config.tasks), "task"))
     found = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
     console.print(f"\n[green]valid[/green]: {found}")
+
+
+def _check_sources(path: Path, overrides: list[str]) -> None:
+    if overrides:
+        raise UsageError(f"{path} is no experiment: it has no options to override.")
+    datasets = load_sources(path).datasets
+    files = [file for dataset in datasets.values() for file in dataset.files]
+    known = sum(file.sha256 is not None for file in files)
+    Console(highlight=False).print(
+        f"[green]valid[/green]: {len(datasets)} datasets, {len(files)} files, "
+        f"{known} with a known SHA-256"
+    )
 
 
 def _check_tables(loaded: Loaded) -> None:

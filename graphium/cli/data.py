@@ -1,4 +1,4 @@
-"""``graphium data``: prepare tables as stores, describe stores, verify them."""
+"""``graphium data``: download tables, prepare them as stores, describe stores, verify them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from graphium.cli.common import RowTimeout, WorkerMemory
+from graphium.cli.data_download import download
 from graphium.cli.data_export import export
 from graphium.errors import StoreError, UsageError
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from graphium.store.prepare import DaskEngine
     from graphium.store.read import Store
 
-app = typer.Typer(no_args_is_help=True, help="Prepare, describe and verify stores.")
+app = typer.Typer(
+    no_args_is_help=True, help="Download tables; prepare, describe and verify stores."
+)
+app.command()(download)
 app.command()(export)
 
 _EXPERIMENT_SUFFIXES = (".yaml", ".yml")

@@ -32,7 +32,7 @@ class LazyCommand:
 
 COMMANDS = {
     "check": LazyCommand("graphium.cli.check", "check", "Validate and show an experiment."),
-    "data": LazyCommand("graphium.cli.data", "app", "Prepare, describe and verify stores."),
+    "data": LazyCommand("graphium.cli.data", "app", "Download tables, prepare stores."),
     "train": LazyCommand("graphium.cli.train", "train", "Train, evaluate and report."),
     "predict": LazyCommand("graphium.cli.predict", "predict", "Predict for a table of SMILES."),
     "embed": LazyCommand("graphium.cli.predict", "embed", "Compute molecules' embeddings."),

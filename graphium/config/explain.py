@@ -51,10 +51,10 @@ def plain(node: YamlNode) -> object:
     return children if isinstance(node.value, dict) else node.value
 
 
-def option_path(location: Keys) -> Keys:
+def option_path(location: Keys, root: Spot = ROOT) -> Keys:
     """Remove the names of kinds and forms that pydantic puts into the location of an error."""
     path: list[str | int] = []
-    spot = ROOT
+    spot = root
     for step in location:
         section = spot.of_kind(step) if len(spot.sections) > 1 else None
         if section is not None:
@@ -67,17 +67,20 @@ def option_path(location: Keys) -> Keys:
     return tuple(path)
 
 
-def explain(error: ErrorDetails, tree: YamlNode) -> Iterator[tuple[Keys, Mistake]]:
+def explain(
+    error: ErrorDetails, tree: YamlNode, root: Spot = ROOT
+) -> Iterator[tuple[Keys, Mistake]]:
     """Yield the mistakes of one of pydantic's errors.
 
     Args:
         error: What pydantic found.
-        tree: The experiment as it was written.
+        tree: The file as it was written.
+        root: What the whole file may be.
 
     Yields:
         The value to leave out before looking for further mistakes, and the mistake.
     """
-    path = option_path(error["loc"])
+    path = option_path(error["loc"], root)
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, FieldError | GroupedFieldError):
         for one in cause.errors if isinstance(cause, GroupedFieldError) else (cause,):
@@ -88,7 +91,7 @@ def explain(error: ErrorDetails, tree: YamlNode) -> Iterator[tuple[Keys, Mistake
         message = "should be " + " or ".join(f"'{choice}'" for choice in choices)
         yield path, _with_value(tree, (*path, "kind"), message, choices)
     elif error["type"] == "extra_forbidden":
-        yield path, mistake_at(tree, path, _unknown_option(tree, path))
+        yield path, mistake_at(tree, path, _unknown_option(tree, path, root))
     elif error["type"] == "missing" and isinstance(path[-1], int):  # of a list of fixed length
         yield path[:-1], _with_value(tree, path[:-1], _WORDING["too_short"])
     elif error["type"] == "missing":
@@ -133,13 +136,13 @@ def _with_value(tree: YamlNode, path: Keys, message: str, choices: Iterable[str]
     return mistake_at(tree, path, message)
 
 
-def _unknown_option(tree: YamlNode, path: Keys) -> str:
+def _unknown_option(tree: YamlNode, path: Keys, root: Spot) -> str:
     """Say what an unknown key could have been: a neighbour, another kind's, or one elsewhere."""
     now = RENAMED.get(".".join(map(str, path)))
     if now is not None:
         return f"unknown option (did you mean '{now}'?)"
     *parents, key = path
-    spot = ROOT
+    spot = root
     for parent in parents:
         spot = spot.child(parent)
     assert spot.sections, "pydantic went where our walk cannot"
@@ -152,7 +155,7 @@ def _unknown_option(tree: YamlNode, path: Keys) -> str:
         if key in other.model_fields:
             its_kind = other.model_fields["kind"].default
             return f"unknown option of kind '{kind_name}'; it belongs to kind '{its_kind}'"
-    elsewhere = [name for name in option_names() if name.rpartition(".")[2] == key]
+    elsewhere = [name for name in option_names(root) if name.rpartition(".")[2] == key]
     if elsewhere:
         return f"unknown option here (did you mean '{elsewhere[0]}'?)"
     return f"unknown option; there is {', '.join(section.model_fields)}"

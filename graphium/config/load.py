@@ -73,7 +73,7 @@ def build_experiment(tree: YamlNode, found: list[Mistake]) -> Experiment | None:
     Returns:
         The experiment; None when something in it is wrong.
     """
-    values = _plain(tree, ROOT, (), found)
+    values = typed_values(tree, ROOT, (), found)
     left_out: set[Keys] = set()
     while True:
         try:
@@ -92,14 +92,14 @@ def build_experiment(tree: YamlNode, found: list[Mistake]) -> Experiment | None:
         left_out |= {_leave_out(values, keys) for keys, _ in wrong}
 
 
-def _plain(node: YamlNode, spot: Spot, keys: Keys, found: list[Mistake]) -> Any:
+def typed_values(node: YamlNode, spot: Spot, keys: Keys, found: list[Mistake]) -> Any:
     """Return plain values as the schema wants them.
 
     Text is text where text is wanted (``32`` and ``no`` need no quotes there), variables in names
     of files are expanded, and the default ``kind`` is written where a choice of kinds needs it.
     """
     children = {
-        key: _plain(child, spot.child(key), (*keys, key), found)
+        key: typed_values(child, spot.child(key), (*keys, key), found)
         for key, child in node.children.items()
     }
     if isinstance(node.value, list):

@@ -123,9 +123,9 @@ def members(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def option_names() -> list[str]:
+def option_names(root: Spot = ROOT) -> list[str]:
     """Return every dotted key, with ``NAME`` where the user chooses one."""
-    return list(dict.fromkeys(name for name, _, _ in walk_options()))
+    return list(dict.fromkeys(name for name, _, _ in walk_options(root)))
 
 
 def walk_options(

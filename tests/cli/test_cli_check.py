@@ -23,9 +23,21 @@ def _stand_in_the_repository(monkeypatch):
 def run(capsys, *words):
     """Return exit code, stdout and stderr of ``graphium`` with these words."""
     with pytest.raises(SystemExit) as left:
-        main(words)
+        main([str(word) for word in words])
     shown = capsys.readouterr()
     return left.value.code or 0, shown.out, shown.err
+
+
+def test_the_sources_of_a_mix_are_checked_too(capsys, tmp_path):
+    code, out, _ = run(capsys, "check", "data/toymix/sources.yaml")
+    assert (code, out) == (0, "valid: 6 datasets, 9 files, 0 with a known SHA-256\n")
+
+    (tmp_path / "sources.yaml").write_text("datasets: {a: {files: [{url: ftp://x/y}]}}")
+    code, _, err = run(capsys, "check", tmp_path / "sources.yaml")
+    assert code == 2
+    assert "datasets.a.licence: required" in err
+    assert "must begin with https://" in err
+    assert run(capsys, "check", "data/toymix/sources.yaml", "a=1")[0] == 2
 
 
 def test_a_valid_experiment_is_shown_in_full_with_origins(capsys):

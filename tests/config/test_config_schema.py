@@ -12,7 +12,7 @@ from graphium.config.options import ROOT, option_names, walk_options
 from graphium.config.schema import json_schema, markdown_reference
 
 REPOSITORY = Path(__file__).parents[2]
-YAML_FILES = sorted([*REPOSITORY.glob("expts/**/*.yaml"), *REPOSITORY.glob("data/**/*.yaml")])
+YAML_FILES = sorted([*REPOSITORY.glob("expts/**/*.yaml"), *REPOSITORY.glob("data/**/mix.yaml")])
 
 
 def test_every_option_has_a_docstring():
