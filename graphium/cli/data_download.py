@@ -1,5 +1,6 @@
 """``graphium data download``: the files of a mix from the addresses in its sources."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,10 @@ def download(
     ],
     to: Annotated[
         Path | None,
-        typer.Option(help="Folder of the files; default: downloads/ beside the mix."),
+        typer.Option(
+            help="Folder of the files; default: $GRAPHIUM_DATA/MIX, or downloads/MIX in data/.",
+            show_default=False,
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,
@@ -55,16 +59,18 @@ def download(
     files keeps the SHA-256, and a file that has changed since is an error. Files that are there
     are only checked.
     """
+    from graphium.config.mistakes import show_path
     from graphium.download.limits import GIGABYTE, Limits
+    from graphium.download.mix import VARIABLE, find_mix
     from graphium.download.mix import download as download_files
-    from graphium.download.mix import find_mix
     from graphium.download.progress import DownloadProgress
 
     found = find_mix(mix)
     datasets = found.choose(only or [])
     folder = found.downloads if to is None else to
+    shown = Path(show_path(folder))
     if dry_run:
-        _list(found, datasets, folder)
+        _list(found, datasets, shown)
         return
     limits = Limits(attempts=attempts, timeout=timeout, max_bytes=round(max_size * GIGABYTE))
     count = size = 0
@@ -78,7 +84,9 @@ def download(
             if one.folder is not None:
                 typer.echo(f"  unpacked: {one.folder}")
             count, size = count + 1, size + one.file.size
-    typer.echo(f"{_number(count, 'file')}, {_rounded(size)}: {folder}")
+    typer.echo(f"{_number(count, 'file')}, {_rounded(size)}: {shown}")
+    if to is None and VARIABLE not in os.environ:
+        typer.echo(f"experiments find them with: export {VARIABLE}={folder.parent.absolute()}")
     typer.echo(f"licences: {'; '.join(f'{one}: {datasets[one].licence}' for one in datasets)}")
     _echo_notes(datasets)
 

@@ -20,8 +20,10 @@ from graphium.download.receive import Budget
 from graphium.download.transport import Transport
 from graphium.errors import DownloadError, UsageError
 
+VARIABLE = "GRAPHIUM_DATA"
+"""Environment variable with the folder of all downloads, which mixes read."""
 DOWNLOADS = "downloads"
-"""Folder beside the sources that files go to, unless another is named."""
+"""Folder of all downloads where the variable is not set, beside the folders of the mixes."""
 
 _BUSY = ".downloading"
 _DATA = Path(__file__).parents[2] / "data"
@@ -39,8 +41,10 @@ class Mix:
 
     @property
     def downloads(self) -> Path:
-        """Where its files go by default."""
-        return self.path.parent / DOWNLOADS
+        """Where its files go by default: ``$GRAPHIUM_DATA/NAME``, or ``data/downloads/NAME``."""
+        chosen = os.environ.get(VARIABLE)
+        root = Path(chosen).expanduser() if chosen else self.path.absolute().parents[1] / DOWNLOADS
+        return root / self.name
 
     def choose(self, only: Sequence[str]) -> dict[str, DatasetSource]:
         """Return the datasets of these names; without names, all that need not be asked for.

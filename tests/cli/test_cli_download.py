@@ -1,13 +1,16 @@
 """``graphium data download`` as users call it."""
 
+import fnmatch
 import hashlib
 import json
+import re
 
 import file_server
 import pytest
 import yaml
 
 from graphium.cli.main import main
+from graphium.download.mix import find_mix
 
 TABLE = b"smiles,y\nCCO,1\nCC,2\n"
 
@@ -62,6 +65,7 @@ def mix(server, tmp_path, monkeypatch):
     (folder / "sources.yaml").write_text(yaml.safe_dump(sources))
     (folder / "mix.yaml").write_text("datasets: {}\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GRAPHIUM_DATA", raising=False)
     return folder
 
 
@@ -72,11 +76,20 @@ def test_a_mix_is_downloaded_by_name_and_only_checked_afterwards(run, mix):
     assert "downloaded" in out
     assert "licences: a: CC0" in out
     assert "note on a: Mind the gap." in out
-    assert (mix / "downloads" / "a.csv").read_bytes() == TABLE
-    assert not (mix / "downloads" / "b.csv").exists()
+    assert (mix.parent / "downloads" / "mine" / "a.csv").read_bytes() == TABLE
+    assert not (mix.parent / "downloads" / "mine" / "b.csv").exists()
 
     code, out, _ = run(mix / "mix.yaml")
     assert (code, "unchanged" in out) == (0, True)
+
+
+def test_files_go_where_the_mixes_read_them(run, mix, tmp_path, monkeypatch):
+    assert f"export GRAPHIUM_DATA={tmp_path}/data/downloads" in run("mine")[1]
+
+    monkeypatch.setenv("GRAPHIUM_DATA", str(tmp_path / "all"))
+    code, out, _ = run("mine")
+    assert (code, "export" in out) == (0, False)
+    assert (tmp_path / "all" / "mine" / "a.csv").read_bytes() == TABLE
 
 
 def test_one_dataset_goes_where_one_says(run, mix, tmp_path):
@@ -89,13 +102,13 @@ def test_one_dataset_goes_where_one_says(run, mix, tmp_path):
 def test_a_dry_run_lists_files_sizes_and_places_and_asks_nobody(run, mix, server):
     code, out, _ = run("mine", "--dry-run", "--only", "a", "--only", "b")
     assert code == 0
-    assert "mine, to data/mine/downloads" in out
+    assert "mine, to data/downloads/mine" in out
     assert "a.csv: size unknown, SHA-256 pinned when it comes, to come" in out
     assert "b.csv: 20 bytes, SHA-256 known, to come" in out
     assert server.url("/b.csv") in out
     assert "2 files, 20 bytes and 1 file of unknown size" in out
     assert server.requests == []
-    assert not (mix / "downloads").exists()
+    assert not (mix.parent / "downloads").exists()
 
     run("mine")
     _, out, _ = run("mine", "--dry-run")
@@ -160,5 +173,18 @@ def test_our_mixes_are_found_from_anywhere(run, name, tmp_path, monkeypatch):
 
 def test_the_lock_file_is_json_that_others_can_read(run, mix):
     run("mine")
-    lock = json.loads((mix / "downloads" / "checksums.lock.json").read_text())
+    lock = json.loads((mix.parent / "downloads" / "mine" / "checksums.lock.json").read_text())
     assert lock["files"]["a.csv"]["sha256"] == hashlib.sha256(TABLE).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["largemix", "ultralarge"])
+def test_the_tables_of_our_mixes_are_among_their_sources(name, monkeypatch):
+    monkeypatch.setenv("GRAPHIUM_DATA", "all")
+    sources = find_mix(name).sources.datasets
+    text = "".join(path.read_text() for path in find_mix(name).path.parent.glob("*.yaml"))
+    tables = set(re.findall(rf"table: \$GRAPHIUM_DATA/{name}/(\S+)", text))
+    names = [file.name for dataset in sources.values() for file in dataset.files]
+
+    unknown = {table for table in tables if not fnmatch.filter(names, table)}
+    assert tables
+    assert all("0-2_th2" in table for table in unknown)  # no address of them is known

@@ -12,7 +12,12 @@ from graphium.config.options import ROOT, option_names, walk_options
 from graphium.config.schema import json_schema, markdown_reference
 
 REPOSITORY = Path(__file__).parents[2]
-YAML_FILES = sorted([*REPOSITORY.glob("expts/**/*.yaml"), *REPOSITORY.glob("data/**/mix.yaml")])
+YAML_FILES = sorted(
+    path
+    for folder in ("expts", "data")
+    for path in REPOSITORY.glob(f"{folder}/**/*.yaml")
+    if path.name != "sources.yaml"
+)
 
 
 def test_every_option_has_a_docstring():
