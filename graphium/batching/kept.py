@@ -23,6 +23,7 @@ from graphium.batching.duplicates import Contradictions
 from graphium.batching.mix_data import Mix, SourceRows, smiles_reader
 from graphium.batching.pack import PackedGraphs
 from graphium.batching.report import MixReport
+from graphium.batching.stored_encodings import KeptEncodings
 from graphium.batching.task_data import TaskData
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
@@ -62,6 +63,7 @@ def kept_path(
     experiment: Experiment,
     datasets: Sequence[Dataset],
     specs: Sequence[TaskSpec] | None,
+    encodings: Sequence[KeptEncodings] = (),
 ) -> Path:
     """Return where the copy of an opened mix is or will be.
 
@@ -70,12 +72,14 @@ def kept_path(
         experiment: What is opened.
         datasets: Its opened stores.
         specs: Tasks of a trained model, if their statistics are kept.
+        encodings: What the stores keep of the encodings asked for.
     """
     key = {
         "version": FORMAT_VERSION,
         "code": _code_sha256(),
         "libraries": {name: importlib.metadata.version(name) for name in _NUMBERS},
         "stores": [one.store.record.content for one in datasets],
+        "encodings": [one.content() for one in encodings],
         "split_files": [
             file_sha256(Path(one.config.split.file)) if one.config.split.kind == "file" else None
             for one in datasets

@@ -20,6 +20,7 @@ from graphium.batching.join import Join, JoinedLabels, join_labels, join_rows
 from graphium.batching.kept import is_worth_keeping, keep, kept_path, read_kept
 from graphium.batching.mix_data import Mix, SourceRows, smiles_reader
 from graphium.batching.pack import pack_block
+from graphium.batching.stored_encodings import KeptEncodings, encode_mix, look_up
 from graphium.batching.summary import summarize
 from graphium.batching.thinning import thin
 from graphium.config.experiment import Experiment
@@ -63,10 +64,11 @@ def open_mix(
         store = open_store(store_path(config, root))
         check_declared(name, config, store.record.plan)
         datasets.append(Dataset(name, config, store, store.source_rows()))
-    folder = kept_path(root, experiment, datasets, specs)
+    kept = look_up({one.name: one.store for one in datasets}, experiment.features)
+    folder = kept_path(root, experiment, datasets, specs, kept)
     mix = read_kept(folder, datasets, mapped=to == "mmap")
     if mix is None:
-        mix = _join(experiment, datasets, root, specs)
+        mix = _join(experiment, datasets, root, specs, kept)
         if to == "mmap" or is_worth_keeping(mix):
             keep(folder, mix)
         if to == "mmap":
@@ -80,6 +82,7 @@ def _join(
     datasets: Sequence[Dataset],
     root: Path,
     specs: Sequence[TaskSpec] | None,
+    kept: Sequence[KeptEncodings],
 ) -> Mix:
     """Read the stores and join them."""
     keys = load_keys([dataset.store for dataset in datasets], root, experiment.keys)
@@ -119,7 +122,15 @@ def _join(
         for spec in resolved
     }
     return _assemble(
-        experiment, datasets, division, join, joined, conflicting, part, fitted=specs is not None
+        experiment,
+        datasets,
+        division,
+        join,
+        joined,
+        conflicting,
+        part,
+        kept,
+        fitted=specs is not None,
     )
 
 
@@ -169,6 +180,7 @@ def _assemble(
     joined: Mapping[str, JoinedLabels],
     conflicting: NDArray[np.bool_],
     part: NDArray[np.uint8],
+    kept: Sequence[KeptEncodings],
     *,
     fitted: bool,
 ) -> Mix:
@@ -193,15 +205,24 @@ def _assemble(
         for name, config in experiment.tasks.items()
         for warning in passed_over(by_name[config.dataset], name, config)
     ]
-    report = report.model_copy(update={"warnings": [*report.warnings, *ignored]})
+    is_ahead = experiment.features.encodings.compute == "ahead"
+    block = select_molecules(join.block, join.taken_from)
+    encoded = encode_mix(kept, join, block, experiment.features) if is_ahead else None
+    report = report.model_copy(
+        update={
+            "warnings": [*report.warnings, *ignored],
+            "encodings": [line for one in kept for line in one.lines()],
+        }
+    )
     starts = division.starts
     dataset = (np.searchsorted(starts, join.taken_from, side="right") - 1).astype(np.int16)
     source_row = np.concatenate([one.source_row for one in datasets])[join.taken_from]
     return Mix(
         graphs=pack_block(
-            select_molecules(join.block, join.taken_from),
+            block,
             experiment.features,
-            with_encodings=experiment.features.encodings.compute == "ahead",
+            with_encodings=is_ahead,
+            encoded=encoded,
         ),
         tasks=tasks,
         part=part,

@@ -43,7 +43,11 @@ class PackedGraphs:
 
 
 def pack_block(
-    block: MolBlock, features: FeaturesConfig, *, with_encodings: bool = True
+    block: MolBlock,
+    features: FeaturesConfig,
+    *,
+    with_encodings: bool = True,
+    encoded: Encoded | None = None,
 ) -> PackedGraphs:
     """Give every molecule of ``block`` the features and encodings that an experiment asks for.
 
@@ -52,12 +56,14 @@ def pack_block(
         features: The ``features`` section.
         with_encodings: Compute positional encodings; False where each batch gets its own
             (``step_encodings.py``). What follows from coordinates is computed here in any case.
+        encoded: Encodings that are there already (``stored_encodings.py``).
 
     Raises:
         DataError: Conformer features are asked for, and the molecules have no coordinates.
     """
-    encoded = Encoded({}, {})
-    if with_encodings:
+    if not with_encodings:
+        encoded = Encoded({}, {})
+    elif encoded is None:
         encoded = encode(
             split_molecules(block.num_atoms, block.num_bonds, block.bond_ends), features
         )

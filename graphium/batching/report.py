@@ -76,6 +76,8 @@ class MixReport(Section):
     """What reconciling the splits changed."""
     tasks: dict[str, TaskReport]
     """By task."""
+    encodings: list[str] = Field(default_factory=list)
+    """Positional encodings that a store keeps: which are read, and which computed all the same."""
     warnings: list[str] = Field(default_factory=list)
     """What a reader should know before believing a number."""
 
@@ -94,6 +96,7 @@ class MixReport(Section):
         ]
         for name, task in self.tasks.items():
             lines += _task_lines(name, task)
+        lines += [f"encodings: {line}" for line in self.encodings]
         return lines + [f"warning: {warning}" for warning in self.warnings]
 
 

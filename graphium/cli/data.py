@@ -145,6 +145,44 @@ def append(
     _report(longer.name, longer)
 
 
+@app.command()
+def add_encoding(
+    store: Annotated[Path, typer.Argument(help="A finished store's folder.", show_default=False)],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME... [NAME.OPTION=VALUE]...",
+            help="Encodings (laplacian, random_walk, ...: the sections of features.encodings) and "
+            "their parameters (laplacian.k=16).",
+            show_default=False,
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EXPERIMENT",
+            help="Take parameters from an experiment; without NAME, all its encodings.",
+            show_default=False,
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["float32", "float16"],
+        typer.Option(help="Type to keep; float16 rounds, and says by how much."),
+    ] = "float32",
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 is one for each core.")] = 0,
+) -> None:
+    """Compute positional encodings once and keep them in a store; experiments read what fits."""
+    from graphium.cli.encoding_options import read_encodings
+    from graphium.store.add_encoding import add_encodings
+
+    encodings = read_encodings(names or [], like)
+    added = add_encodings(store, encodings, precision=precision, workers=workers, progress=True)
+    for one in added:
+        size = sum(array.bytes for array in one.manifest.arrays.values())
+        off = f", off by at most {one.manifest.error:.2g}" if one.manifest.error else ""
+        typer.echo(f"{one.plan.kind}: {size:,} bytes as {one.plan.precision}{off}\n  {one.path}")
+
+
 def _choose_engine(engine: str, scheduler: str | None) -> "DaskEngine | None":
     from graphium.store.prepare import DaskEngine
 
@@ -224,6 +262,7 @@ def verify(
     ],
 ) -> None:
     """Compare every byte with the manifest; exit code 3 and the names if anything is damaged."""
+    from graphium.store.encodings import encoding_folders
     from graphium.store.layout import MANIFEST
     from graphium.store.verify import stores_below, verify_store
 
@@ -238,6 +277,8 @@ def verify(
     damaged = [_damage(one, problems) for one in folders if (problems := verify_store(one))]
     if damaged:
         raise StoreError("\n".join(damaged))
+    for folder in [begun for one in folders for begun in encoding_folders(one)[1]]:
+        typer.echo(f"not finished, and not looked at: {folder}", err=True)
     files = [file for one in folders for file in one.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
     inside = f"{len(folders)} stores and key indexes, " if folders != [path] else ""
@@ -251,6 +292,11 @@ def _damage(path: Path, problems: list[str]) -> str:
     what, again = ("key index of a mix", "the experiment") if is_index else ("store", "its table")
     count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
     lines = "\n  ".join(problems)
+    if all(problem.startswith("encoding ") for problem in problems):
+        return (
+            f"Encodings of the {what} {path} are damaged ({count}):\n  {lines}\n"
+            "Remove the folders of these encodings and add them again; the store itself is whole."
+        )
     return (
         f"The {what} {path} is damaged ({count}):\n  {lines}\n"
         f"Remove this folder and prepare {again} again."

@@ -1,5 +1,6 @@
 """What ``graphium data info`` says of a store."""
 
+from graphium.store.encodings import StoredEncoding, encoding_folders, stored_encodings
 from graphium.store.read import Store
 from graphium.store.records import Coverage, Plan, StoredColumn
 
@@ -26,6 +27,7 @@ def describe_store(store: Store, *, every_column: bool = False) -> str:
             _describe_conformers(store),
             _describe_failures(store),
             _describe_bytes(store),
+            _describe_encodings(store),
         ]
     )
 
@@ -174,3 +176,27 @@ def _describe_bytes(store: Store) -> str:
         for name, array in arrays
     ]
     return "\n".join(lines)
+
+
+def _describe_encodings(store: Store) -> str:
+    found = stored_encodings(store)
+    finished, begun = encoding_folders(store.path)
+    lines = [_describe_encoding(one, store.num_molecules) for one in found]
+    known = [one.path for one in found]
+    lines += [
+        f"  {path.name}: of another version of graphium or another store; not read"
+        for path in finished
+        if path not in known
+    ]
+    lines += [f"  {path.name}: not finished; adding it again goes on with it" for path in begun]
+    return "\n".join(["encodings added", *lines]) if lines else "encodings added: none"
+
+
+def _describe_encoding(one: StoredEncoding, molecules: int) -> str:
+    size = sum(array.bytes for array in one.manifest.arrays.values())
+    options = ", ".join(f"{name} {value}" for name, value in one.plan.parameters.items())
+    off = f" (off by at most {one.manifest.error:.2g})" if one.manifest.error else ""
+    return (
+        f"  {one.plan.kind} ({options}) as {one.plan.precision}{off}: {size:,} bytes, "
+        f"{size / molecules:.1f} a molecule"
+    )

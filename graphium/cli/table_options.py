@@ -11,7 +11,7 @@ from graphium.config.mistakes import Mistake, config_error
 from graphium.errors import UsageError
 
 _OF_TABLE = "datasets.table."
-_AROUND_TABLE = (
+AROUND_TABLE = (
     "name=table",
     "datasets.table={table: _}",
     "tasks.t={dataset: table, labels: [y], loss: mae}",
@@ -38,7 +38,7 @@ def load_dataset(table: str, overrides: Sequence[str] = ()) -> DatasetConfig:
             f"'{Path(table).with_name('*' + Path(table).suffix)}'"
         )
     found: list[Mistake] = []
-    words = [*_AROUND_TABLE, *(_OF_TABLE + override for override in overrides)]
+    words = [*AROUND_TABLE, *(_OF_TABLE + override for override in overrides)]
     experiment = build_experiment(read_overrides(words, found), found)
     if experiment is None or found:
         raise config_error(map(_shorter, found), "options of the table")

@@ -112,6 +112,20 @@ class EncodingsConfig(Section):
     on the device that trains, and forgotten; for data that do not fit. The numbers are the same; on
     a GPU (unverified) up to rounding and the basis of eigenvectors of equal eigenvalues."""
 
+    stored: Literal["float32", "float16", "never"] = "float32"
+    """Which encodings that ``graphium data add-encoding`` has added to a store are read instead of
+    being computed ahead, where kind and parameters are equal: those kept as ``float32``, which are
+    the same numbers; also those kept as ``float16``, which are rounded; or none (``never``)."""
+
+    @staticmethod
+    def kinds() -> list[str]:
+        """Return the names of all encodings that ``at`` knows: those of graphs without coordinates.
+
+        The same graph has the same values, so that a store can keep them.
+        """
+        others = ("conformer", "compute", "stored")
+        return [name for name in EncodingsConfig.model_fields if name not in others]
+
     def at(self, level: EncodingLevel) -> dict[str, AnyEncoding]:
         """Return the encodings of one level that are on, by name, in the order they are read."""
         every: dict[str, AnyEncoding | None] = {

@@ -12,6 +12,7 @@
                                    a zarr v3 group: the arrays below, never changed again
       owners/<writer>.lock         only while a process prepares the store
       parts.json                   only while parts of it are prepared apart: with which command
+      encodings/<kind>-<digest>/   encodings that were added later (store/encodings.py)
 
 Every array is one shard (one file) with inner chunks, compressed by zstd and then guarded by
 crc32c. Integers take the narrowest of u8, u16, u32 that holds them, chosen per segment. Ragged data
@@ -35,6 +36,7 @@ COMMITS = "commits"
 SEGMENTS = "segments"
 OWNERS = "owners"
 PARTS = "parts.json"
+ENCODINGS = "encodings"
 TEMPORARY = ".tmp-"
 """Prefix of files that are being written; the writer's name follows."""
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from graphium.errors import StoreError
 from graphium.store.files import canonical_json, file_sha256, json_sha256, write_atomic
 from graphium.store.layout import FORMAT, FORMAT_VERSION, MANIFEST
 from graphium.store.records import (
+    ArrayRecord,
     Coverage,
     FileRecord,
     Manifest,
@@ -24,6 +25,18 @@ from graphium.store.records import (
 )
 
 _KEY = re.compile("-([0-9a-f]{16})$")
+
+
+class HasArrays(Protocol):
+    """The record of a segment, as far as its arrays are concerned."""
+
+    @property
+    def files(self) -> dict[str, FileRecord]:
+        """Files below its folder."""
+
+    @property
+    def arrays(self) -> dict[str, ArrayRecord]:
+        """Arrays by name."""
 
 
 def build_manifest(
@@ -39,7 +52,7 @@ def build_manifest(
     manifest = Manifest(
         plan=plan,
         segments=tuple(records),
-        files={name: _file_record(store / name) for name in sorted(files)},
+        files={name: read_file_record(store / name) for name in sorted(files)},
         molecules=sum(record.molecules for record in records),
         atoms=sum(record.atoms for record in records),
         bonds=sum(record.bonds for record in records),
@@ -56,7 +69,7 @@ def build_manifest(
             if plan.conformers is None
             else _sum_coverage([one.conformers for one in records if one.conformers])
         ),
-        arrays={name: _manifest_array(name, records) for name in records[0].arrays},
+        arrays={name: manifest_array(name, records) for name in records[0].arrays},
     )
     return Manifest.model_validate(sign(manifest.model_dump(mode="json")))
 
@@ -170,11 +183,13 @@ def check_file(path: Path, record: FileRecord, what: str = "store", *, whole: bo
         raise StoreError(f"The {what} is damaged: {path} was changed. {_remedy(what)}")
 
 
-def _file_record(path: Path) -> FileRecord:
+def read_file_record(path: Path) -> FileRecord:
+    """Return size and SHA-256 of a file."""
     return FileRecord(size=path.stat().st_size, sha256=file_sha256(path))
 
 
-def _manifest_array(name: str, records: Sequence[SegmentRecord]) -> ManifestArray:
+def manifest_array(name: str, records: Sequence[HasArrays]) -> ManifestArray:
+    """Return one array over all segments: its digest, and its bytes on disk."""
     digest = hashlib.sha256(name.encode())
     stored = 0
     for record in records:

@@ -86,7 +86,7 @@ def read_rejects(store: Path, records: Iterable[SegmentRecord]) -> list[Reject]:
     """Return the rejected rows of some segments, in order."""
     out = []
     for record in records:
-        status = _read_array(store, record, "status")
+        status = read_segment_array(store, record, "status")
         rejected = np.flatnonzero(status != RowStatus.OK)
         smiles = _read_strings(store, record, "rejected_length", "rejected_smiles")
         notes = _read_strings(store, record, "rejected_note_length", "rejected_note")
@@ -231,7 +231,7 @@ class Store:
         return read_rejects(self.path, self._manifest.segments)
 
     def _read(self, record: SegmentRecord, name: str) -> NDArray[Any]:
-        return _read_array(self.path, record, name)
+        return read_segment_array(self.path, record, name)
 
     def _read_block(self, record: SegmentRecord, *, positions: bool) -> MolBlock:
         """Read a segment; integers are as narrow as on disk, for ``merge_blocks`` to widen."""
@@ -348,13 +348,15 @@ def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], li
     return wanted, [place[columns[position]] for position in wanted]
 
 
-def _read_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:
+def read_segment_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:
     """Read an array and compare it with its digest: a whole shard in a wrong place is found too."""
     return read_array(store / record.folder, name, record.arrays[name].sha256)
 
 
 def _read_strings(store: Path, record: SegmentRecord, lengths: str, content: str) -> list[str]:
-    return unpack_strings(_read_array(store, record, lengths), _read_array(store, record, content))
+    return unpack_strings(
+        read_segment_array(store, record, lengths), read_segment_array(store, record, content)
+    )
 
 
 def _strings_of(store: Path, record: SegmentRecord, column: str) -> tuple[int, list[str]]:
@@ -368,5 +370,5 @@ def _strings_of(store: Path, record: SegmentRecord, column: str) -> tuple[int, l
 def _read_text(store: Path, record: SegmentRecord, column: str) -> list[str | None]:
     position, known = _strings_of(store, record, column)
     strings = [None, *known]
-    codes = _read_array(store, record, "text_code")[:, position]
+    codes = read_segment_array(store, record, "text_code")[:, position]
     return [strings[code] for code in codes.tolist()]

@@ -6,15 +6,15 @@ What is committed never changes, so two stores can name the same bytes. Either m
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from graphium.errors import StoreError
 from graphium.store.fault_points import reach
 from graphium.store.files import create_once, sync_folder
 from graphium.store.layout import COMMITS, MANIFEST, SEGMENTS
 from graphium.store.read import open_store
-from graphium.store.records import Plan, SegmentRecord
+from graphium.store.records import Plan
 
 
 def share_segments(store: Path, plan: Plan, writer: str) -> None:
@@ -44,28 +44,35 @@ def share_segments(store: Path, plan: Plan, writer: str) -> None:
     sync_folder(store)
     segments = open_store(earlier).record.segments
     for number in wanted:
-        _share(earlier, store, segments[number], writer)
+        segment = segments[number]
+        share_folder(earlier, store, segment.folder, number, list(segment.files), writer)
 
 
-def _share(earlier: Path, store: Path, segment: SegmentRecord, writer: str) -> None:
-    folder = store / segment.folder
-    for name in segment.files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+def share_folder(
+    earlier: Path, store: Path, folder: str, number: int, files: Sequence[str], writer: str
+) -> None:
+    """Commit one segment of an earlier store in another one.
+
+    Args:
+        earlier: A finished store, or encoding.
+        store: One that is being made, with folders for segments and records.
+        folder: The segment's group, in both of them.
+        number: Of the segment, in both.
+        files: Names below the group.
+        writer: Name of this process.
+    """
+    target = store / folder
+    for name in files:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):  # of one that was killed here, or works beside us
-            os.link(earlier / segment.folder / name, folder / name)
+            os.link(earlier / folder / name, target / name)
         reach("share.linked")
-    for path, _, _ in os.walk(folder):
+    for path, _, _ in os.walk(target):
         sync_folder(Path(path))
-    sync_folder(folder.parent)
+    sync_folder(target.parent)
     reach("share.durable")
-    name = f"{COMMITS}/{segment.segment:05d}.json"
-    content = (earlier / name).read_bytes()
-    if SegmentRecord.model_validate_json(content) != segment:
-        raise StoreError(
-            f"The store {earlier} is damaged: {name} is not what its manifest says. "
-            "`graphium data verify` names every damaged file."
-        )
-    if not create_once(store / name, content, writer):
-        committed = json.loads((store / name).read_bytes())["folder"]
-        if committed != segment.folder:  # another process has made it from the table
-            shutil.rmtree(folder, ignore_errors=True)
+    record = f"{COMMITS}/{number:05d}.json"
+    if not create_once(store / record, (earlier / record).read_bytes(), writer):
+        committed = json.loads((store / record).read_bytes())["folder"]
+        if committed != folder:  # another process has made it anew
+            shutil.rmtree(target, ignore_errors=True)

@@ -1,19 +1,22 @@
 """Finds every damaged, missing or added file of a store or a key index."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from graphium.errors import StoreError
 from graphium.store import keys
+from graphium.store.encodings import encoding_folders, read_encoding_manifest
 from graphium.store.files import file_sha256
-from graphium.store.layout import COMMITS, MANIFEST
-from graphium.store.manifest import read_manifest, read_signed_json
+from graphium.store.layout import COMMITS, ENCODINGS, MANIFEST
+from graphium.store.manifest import read_file_record, read_manifest, read_signed_json
 from graphium.store.records import FileRecord
 
 
 def verify_store(path: Path) -> list[str]:
-    """Compare every byte with the manifest.
+    """Compare every byte with the manifest, and those of added encodings with theirs.
+
+    An encoding that is not finished is no damage: adding it again goes on with it.
 
     Args:
         path: A store, or a key index (a folder of ``mixes``).
@@ -26,7 +29,19 @@ def verify_store(path: Path) -> list[str]:
         expected = _expected_files(path)
     except StoreError as error:
         return [str(error)]
-    return [*_compare(path, expected), *_find_extra(path, expected)]
+    finished, passed_over = ([], []) if is_key_index(path) else encoding_folders(path)
+    unreadable = []
+    for folder in finished:
+        try:
+            expected |= _files_of_encoding(folder)
+        except StoreError as error:
+            unreadable.append(f"encoding {folder.name}: {error}")
+            passed_over.append(folder)
+    return [
+        *_compare(path, expected),
+        *unreadable,
+        *_find_extra(path, expected, passed_over),
+    ]
 
 
 def stores_below(root: Path) -> list[Path]:
@@ -51,6 +66,22 @@ def _expected_files(path: Path) -> dict[str, tuple[str, FileRecord]]:
     for segment in store.segments:
         for name, record in segment.files.items():
             expected[f"{segment.folder}/{name}"] = (f"segment {segment.segment}", record)
+    return expected
+
+
+def _files_of_encoding(folder: Path) -> dict[str, tuple[str, FileRecord]]:
+    inside = f"{ENCODINGS}/{folder.name}"
+    manifest = read_encoding_manifest(folder)
+    expected = {
+        f"{inside}/{name}": (f"encoding {folder.name}", record)
+        for name, record in manifest.files.items()
+    }
+    for segment in manifest.segments:
+        for name, record in segment.files.items():
+            owner = f"encoding {folder.name}, segment {segment.segment}"
+            expected[f"{inside}/{segment.folder}/{name}"] = owner, record
+    own = folder / MANIFEST  # it was read, and signs itself
+    expected[f"{inside}/{MANIFEST}"] = f"encoding {folder.name}", read_file_record(own)
     return expected
 
 
@@ -82,8 +113,12 @@ def _compare(path: Path, expected: Mapping[str, tuple[str, FileRecord]]) -> Iter
             yield f"{owner}: {name} has other content than was written (its SHA-256 differs)"
 
 
-def _find_extra(path: Path, expected: Mapping[str, tuple[str, FileRecord]]) -> Iterator[str]:
+def _find_extra(
+    path: Path, expected: Mapping[str, tuple[str, FileRecord]], passed_over: Sequence[Path]
+) -> Iterator[str]:
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path).as_posix()
-        if (file.is_symlink() or not file.is_dir()) and name not in expected and name != MANIFEST:
+        is_file = file.is_symlink() or not file.is_dir()
+        is_ours = name in expected or name == MANIFEST
+        if is_file and not is_ours and not any(file.is_relative_to(one) for one in passed_over):
             yield f"{name} does not belong here: the manifest does not name it"

@@ -33,11 +33,13 @@ from graphium.molecules.featurize import FeaturizedChunk, featurize_chunk
 from graphium.molecules.written import written_orders
 from graphium.store.chunk_bytes import pack_chunk
 from graphium.store.disk_errors import describe
+from graphium.store.encodings import EncodingPlan
 from graphium.store.faults import planned_faults
 from graphium.store.limits import Refusals, refusals_from_json
 from graphium.store.owner import hold_name
 from graphium.store.records import Plan
 from graphium.store.segment import SegmentJob, try_row, write_segment
+from graphium.store.segment_encoding import EncodingJob, write_encoding
 from graphium.store.structures import read_structures
 from graphium.store.watch import BEAT, Watch
 
@@ -113,6 +115,8 @@ def _do(task: _Task) -> _Answer:
         return _Answer()
     if task.job["kind"] == "segment":
         return _Answer(_write_segment(task))
+    if task.job["kind"] == "encoding":
+        return _Answer(_write_encoding(task))
     with task.watch.working():
         return _compute(task)
 
@@ -170,6 +174,12 @@ def _write_segment(task: _Task) -> bool:
         return write_segment(segment, task.rows, task.refused, task.watch, task.report)
     finally:
         os.close(handle)
+
+
+def _write_encoding(task: _Task) -> bool:
+    plan = EncodingPlan.model_validate(task.job["encoding"])
+    job = EncodingJob(Path(task.job["store"]), plan, task.job["number"], task.job["writer"])
+    return write_encoding(job, task.report)
 
 
 def _featurize(task: _Task) -> FeaturizedChunk:

@@ -12,12 +12,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from in_process import InProcess, RacedInProcess, prepare_here
+from in_process import EncodesInProcess, InProcess, RacedInProcess, prepare_here
 
 from graphium.config.data import DatasetConfig
+from graphium.config.encodings import LaplacianConfig
 from graphium.config.keys import KeysConfig
 from graphium.molecules import compiled, featurize
 from graphium.store import parts
+from graphium.store.add_encoding import add_encoding
+from graphium.store.encodings import plan_encoding
 from graphium.store.fault_points import VARIABLE
 from graphium.store.keys import build_keys
 from graphium.store.portions import Division, Part
@@ -78,7 +81,25 @@ def _grow(order: dict[str, Any]) -> None:
     _prepare(order)
 
 
-_ORDERS = {"prepare": _prepare, "race": _race, "part": _part, "keys": _keys, "grow": _grow}
+def _encode(order: dict[str, Any]) -> None:
+    """Prepare undisturbed, and then add an encoding."""
+    fault = os.environ.pop(VARIABLE, None)
+    path = prepare_here(Path(order["table"]), Path(order["root"]), order["rows"])
+    if fault is not None:
+        os.environ[VARIABLE] = fault
+    store = open_store(path)
+    plan = plan_encoding(store.record, "laplacian", LaplacianConfig(k=4), "float32")
+    add_encoding(store, plan, EncodesInProcess())
+
+
+_ORDERS = {
+    "prepare": _prepare,
+    "race": _race,
+    "part": _part,
+    "keys": _keys,
+    "grow": _grow,
+    "encode": _encode,
+}
 
 
 def main() -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from graphium.config.data import DatasetConfig
+from graphium.store.encodings import EncodingPlan
 from graphium.store.pool import Job, WorkerPool
 from graphium.store.prepare import _prepare
 from graphium.store.read import open_store
 from graphium.store.records import Plan
 from graphium.store.segment import SegmentJob, write_segment
+from graphium.store.segment_encoding import EncodingJob, write_encoding
 from graphium.store.watch import BEAT, Watch
 
 
@@ -22,6 +24,23 @@ class InProcess:
     def run(self, jobs: Iterable[Job], report: Callable[[int], None]) -> Iterator[Any]:
         for job in jobs:
             yield _write(job, report)
+
+
+class EncodesInProcess:
+    """Computes segments of encodings in this process; is stopped after some of them."""
+
+    def __init__(self, segments: int = 1_000) -> None:
+        self.left = segments
+
+    def run(self, jobs: Iterable[Job], report: Callable[[int], None]) -> Iterator[Any]:
+        for job in jobs:
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            header = job.header
+            plan = EncodingPlan.model_validate(header["encoding"])
+            where, writer = Path(header["store"]), header["writer"]
+            yield write_encoding(EncodingJob(where, plan, header["number"], writer), report)
 
 
 class RacedInProcess:

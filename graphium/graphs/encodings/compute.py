@@ -28,6 +28,9 @@ from graphium.graphs.encodings.widths import (
     bond_columns,
 )
 
+ENCODINGS_VERSION = 1
+"""Raised when the numbers of an encoding change, so that none is read that was kept before."""
+
 PairEncoding = (
     HeatKernelConfig | TransitionConfig | ShortestPathConfig | CommuteConfig | ElectrostaticConfig
 )
