@@ -145,7 +145,7 @@ def append(
     _report(longer.name, longer)
 
 
-@app.command()
+@app.command("add-encoding")
 def add_encoding(
     store: Annotated[Path, typer.Argument(help="A finished store's folder.", show_default=False)],
     names: Annotated[

@@ -26,7 +26,7 @@ from graphium.config.base import Section
 from graphium.config.encodings import AnyEncoding, EncodingLevel, EncodingsConfig
 from graphium.errors import StoreError
 from graphium.graphs.encodings.compute import ENCODINGS_VERSION
-from graphium.store.arrays import array_sha256, read_array
+from graphium.store.arrays import read_array
 from graphium.store.files import json_sha256
 from graphium.store.layout import ENCODINGS, MANIFEST, OWNERS, PLAN
 from graphium.store.manifest import check_file, read_signed_json
@@ -143,12 +143,13 @@ class StoredEncoding:
         record = self.manifest.segments[segment]
         arrays = {}
         for name, known in record.arrays.items():
-            array = read_array(self.path / record.folder, name)
-            if array_sha256(array) != known.sha256:
+            try:
+                array = read_array(self.path / record.folder, name, known.sha256)
+            except StoreError as error:
                 raise StoreError(
-                    f"{self.path / record.folder / name} is damaged: it holds other values than "
-                    f"were written. Remove {self.path} and add the encoding again."
-                )
+                    f"An array of an encoding, {self.path / record.folder / name}, is damaged. "
+                    f"Remove {self.path} and add the encoding again; the store itself may be whole."
+                ) from error
             arrays[name] = array.astype(np.float32)
         return arrays
 

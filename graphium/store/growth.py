@@ -19,7 +19,7 @@ from graphium.labels.header import DELIMITERS, PARQUET, SMI, shorten
 from graphium.labels.storage import LabelStorage
 from graphium.labels.table import Shard, Table, find_smiles_column
 from graphium.store.layout import MANIFEST, PLAN
-from graphium.store.planning import EMPTY_LISTS, choose_segment_rows
+from graphium.store.planning import EMPTY_LISTS, choose_segment_rows, width_of
 from graphium.store.read import Store, open_store
 from graphium.store.records import EarlierRows, FileRecord, Plan, SourceFile
 from graphium.store.source import Source, content_versions
@@ -138,7 +138,8 @@ def plan_growth(
                     segment_rows=plan.segment_rows,
                 ),
             ),
-            "segment_rows": segment_rows or choose_segment_rows(scan.rows, len(scan.columns)),
+            "segment_rows": segment_rows
+            or choose_segment_rows(scan.rows, width_of(rows, plan.smiles, scan.columns)),
             "infinite": {name: count for name, count in counts.items() if count},
         }
     )

@@ -60,7 +60,6 @@ def make_plan(
         _stored_column(column, levels) for column in scan.columns if column.name not in skipped
     ]
     computed, families, fingerprint = _computed(dataset, table)
-    blocks = _CELLS_OF_BLOCK if table.structure == smiles else 0
     return Plan(
         source=source.name,
         source_sha256=source.sha256,
@@ -72,7 +71,8 @@ def make_plan(
         options=content_options(dataset, source.kind),
         smiles=smiles,
         rows=scan.rows,
-        segment_rows=segment_rows or choose_segment_rows(scan.rows, len(columns) + blocks),
+        segment_rows=segment_rows
+        or choose_segment_rows(scan.rows, width_of(table, smiles, columns)),
         columns=(*columns, *computed),
         skipped=skipped,
         infinite={
@@ -88,6 +88,11 @@ def make_plan(
         atom_order=dataset.atom_order,
         versions=content_versions(),
     )
+
+
+def width_of(table: Table, smiles: str, columns: Sequence[object]) -> int:
+    """Return how many columns of cells a row takes the memory of."""
+    return len(columns) + (_CELLS_OF_BLOCK if table.structure == smiles else 0)
 
 
 def choose_segment_rows(rows: int, columns: int = 0) -> int:

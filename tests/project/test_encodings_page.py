@@ -12,7 +12,7 @@ from graphium.graphs.encodings.widths import atom_columns, bond_columns
 from graphium.molecules.featurize import featurize_chunk
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "encodings.md"
-KINDS = [name for name in EncodingsConfig.model_fields if name != "compute"]
+KINDS = [*EncodingsConfig.kinds(), "conformer"]
 ROW = re.compile(r"^\| `(\w+)` \|(.*)\|$", re.MULTILINE)
 
 

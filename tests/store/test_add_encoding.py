@@ -209,7 +209,7 @@ def test_damage_is_named_and_nothing_damaged_is_read(store):
 
     (problem,) = verify_store(store)
     assert problem.startswith(f"encoding {one.path.name}, segment 1: {shard.relative_to(store)} ")
-    with pytest.raises(StoreError, match="laplacian_vectors is damaged"):
+    with pytest.raises(StoreError, match="laplacian_vectors, is damaged"):
         one.read(1)
     shard.unlink()
     with pytest.raises(StoreError, match="is missing"):
