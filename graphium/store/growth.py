@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from graphium.errors import DataError, StoreError
+from graphium.errors import StoreError
 from graphium.labels.columns import MAX_DISTINCT, ColumnScan, TableScan, scan_table
 from graphium.labels.header import DELIMITERS, PARQUET, SMI, shorten
 from graphium.labels.storage import LabelStorage
@@ -81,10 +81,7 @@ def continues(earlier: Sequence[FileRecord], source: Source) -> bool:
 
 
 def rows_behind(plan: Plan, source: Source) -> Table:
-    """Return the rows of a table that ``continues`` that of a plan which are not in the plan.
-
-    Reading them raises ``DataError`` where it is not sure that a new row begins there.
-    """
+    """Return the rows of a table that ``continues`` that of a plan which are not in the plan."""
     counts = [file.rows for file in plan.files] or [plan.rows]
     table, last = source.open(), len(counts) - 1
     shards = table.shards[len(counts) :]
@@ -166,22 +163,10 @@ def _skip(shard: Shard, rows: int) -> Shard:
         for batch in shard.open():
             skipped = min(left, batch.num_rows)
             left -= skipped
-            if skipped and not left:
-                _check_end(shard.name, batch.slice(skipped - 1, 1))
             if skipped < batch.num_rows:
                 yield batch.slice(skipped)
 
     return Shard(shard.name, read)
-
-
-def _check_end(name: str, last: pa.RecordBatch) -> None:
-    """A quote that nobody had closed would now swallow the first of the new rows."""
-    cells = [cell for column in last.columns for cell in column.to_pylist()]
-    if any((b"\n" if isinstance(cell, bytes) else "\n") in cell for cell in cells):
-        raise DataError(
-            f"{name} had a row at its end with a line break inside a cell, so that it cannot be "
-            "told where the rows begin that were added to it."
-        )
 
 
 def _compare_names(plan: Plan, rows: Table) -> list[str]:
