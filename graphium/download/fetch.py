@@ -15,6 +15,7 @@ from graphium.config.addresses import without_secrets
 from graphium.config.sources import SourceFile
 from graphium.download.content import why_broken
 from graphium.download.limits import Limits
+from graphium.download.meter import Meter
 from graphium.download.partial import Partial
 from graphium.download.pins import LOCK, Content, Pin, Pins
 from graphium.download.receive import Budget, receive
@@ -22,9 +23,6 @@ from graphium.download.transport import InterruptedTransferError, Transport
 from graphium.errors import DownloadError
 
 _PIECE = 1024 * 1024
-
-Advance = Callable[[int], None]
-"""Takes the number of bytes done since its last call; negative where some are given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +54,13 @@ class Way:
     """Takes a line for the user: what went wrong and is tried again."""
 
 
-def fetch(file: SourceFile, way: Way, advance: Advance) -> Fetched:
+def fetch(file: SourceFile, way: Way, meter: Meter) -> Fetched:
     """Have a file, by downloading what is missing of it, and check it.
 
     Args:
         file: The file.
         way: How it comes here.
-        advance: Takes the progress in bytes.
+        meter: Shows the progress.
 
     Returns:
         The checked file.
@@ -73,17 +71,19 @@ def fetch(file: SourceFile, way: Way, advance: Advance) -> Fetched:
     """
     _refuse_contradiction(file, way.pins)
     path = way.folder / file.name
+    if path.is_dir():
+        raise DownloadError(f"{path} is a folder; a file of this name is to come. Move it away.")
     if path.exists():
-        return _check_there(file, path, way, advance)
+        return _check_there(file, path, way, meter)
     with Partial(path, file.url, way.limits.checkpoint) as partial:
-        advance(partial.size)
-        _receive_all(file, partial, way, advance)
+        meter.advance(partial.size)
+        _receive_all(file, partial, way, meter)
         wrong = _why_wrong(file, partial, way.pins)
         if wrong and partial.is_pieced:
             way.say(f"{file.name}: {wrong}. It came in pieces: once more in one.")
-            advance(-partial.size)
+            meter.advance(-partial.size)
             partial.clear()
-            _receive_all(file, partial, way, advance)
+            _receive_all(file, partial, way, meter)
             wrong = _why_wrong(file, partial, way.pins)
         if wrong:
             partial.discard()
@@ -110,9 +110,9 @@ def _refuse_contradiction(file: SourceFile, pins: Pins) -> None:
         )
 
 
-def _check_there(file: SourceFile, path: Path, way: Way, advance: Advance) -> Fetched:
+def _check_there(file: SourceFile, path: Path, way: Way, meter: Meter) -> Fetched:
     """Check a file that has its name already."""
-    content = read_content(path, advance)
+    content = read_content(path, meter)
     pin = way.pins.get(file.name)
     wrong = _why_other(file, content, pin)
     if not wrong and file.md5 is not None and pin is None and _md5(path) != file.md5:
@@ -133,7 +133,7 @@ def _check_there(file: SourceFile, path: Path, way: Way, advance: Advance) -> Fe
     return result
 
 
-def _receive_all(file: SourceFile, partial: Partial, way: Way, advance: Advance) -> None:
+def _receive_all(file: SourceFile, partial: Partial, way: Way, meter: Meter) -> None:
     """Repeat attempts until the file is whole."""
     pin = way.pins.get(file.name)
     expected = file.size or (pin.size if pin else None)
@@ -141,7 +141,7 @@ def _receive_all(file: SourceFile, partial: Partial, way: Way, advance: Advance)
     while not partial.is_whole:
         before = way.budget.left
         try:
-            receive(file, expected, partial, way.transport, way.limits, way.budget, advance)
+            receive(file, expected, partial, way.transport, way.limits, way.budget, meter)
         except InterruptedTransferError as error:
             gained = before - way.budget.left
             has_connected = has_connected or gained > 0
@@ -176,6 +176,11 @@ def _why_wrong(file: SourceFile, partial: Partial, pins: Pins) -> str:
     content = Content(size=partial.size, sha256=partial.sha256)
     pin = pins.get(file.name)
     wrong = _why_other(file, content, pin)
+    announced = partial.version
+    if not wrong and announced.sha256 not in (None, content.sha256):
+        wrong = f"its SHA-256 is not {announced.sha256}, which the server announces: damaged"
+    if not wrong and announced.md5 not in (None, partial.md5):
+        wrong = f"its MD5 is not {announced.md5}, which the server announces: damaged"
     if not wrong and file.md5 not in (None, partial.md5):
         wrong = f"its MD5 is {partial.md5}, not {file.md5} as the source says: damaged or changed"
     if not wrong and pin is None and file.sha256 is None:
@@ -202,14 +207,15 @@ def _why_other(file: SourceFile, content: Content, pin: Pin | None) -> str:
     return ""
 
 
-def read_content(path: Path, advance: Advance) -> Content:
+def read_content(path: Path, meter: Meter | None = None) -> Content:
     """Return size and SHA-256 of a file."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
             size += len(piece)
-            advance(len(piece))
+            if meter is not None:
+                meter.advance(len(piece))
     return Content(size=size, sha256=digest.hexdigest())
 
 

@@ -14,6 +14,7 @@ from graphium.config.suggest import did_you_mean
 from graphium.download.archives import UNPACKING, ArchiveLimits, unpack
 from graphium.download.fetch import Fetched, Way, fetch, read_content
 from graphium.download.limits import Limits
+from graphium.download.meter import Meter
 from graphium.download.pins import Content, Pins
 from graphium.download.progress import DownloadProgress
 from graphium.download.receive import Budget
@@ -141,32 +142,57 @@ def download(
         DownloadError: At the first file that cannot be had, is not what it should be or for which
             there is no room. The files before it stay.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _BUSY).touch()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     with _alone_in(folder):
         for left_over in (*folder.glob(f"{UNPACKING}*"), *folder.glob(".tmp-*.json")):
             _remove(left_over)
-        _refuse_too_much(datasets, folder, limits)
+        pins = Pins(folder)
+        _refuse_too_much(datasets, folder, pins, limits)
         budget = Budget(limits.max_bytes, limits.max_bytes)
         transport = Transport(limits.timeout, limits.redirects)
-        way = Way(folder, Pins(folder), transport, limits, budget, progress.say)
+        way = Way(folder, pins, transport, limits, budget, progress.say)
         for name, dataset in datasets.items():
             for file in dataset.files:
-                with progress.file(file.name, file.size) as advance:
-                    fetched = fetch(file, way, advance)
-                place = None
-                if file.unpack:
-                    place = _unpack_once(file, fetched, way, archive_limits or ArchiveLimits())
-                yield Unpacked(name, fetched, place)
+                with progress.file(file.name, file.size) as meter:
+                    one = _have(name, file, way, meter, archive_limits or ArchiveLimits())
+                yield one
 
 
-def _refuse_too_much(datasets: Mapping[str, DatasetSource], folder: Path, limits: Limits) -> None:
+def _have(
+    dataset: str, file: SourceFile, way: Way, meter: Meter, limits: ArchiveLimits
+) -> Unpacked:
+    try:
+        fetched = fetch(file, way, meter)
+        return Unpacked(
+            dataset, fetched, _unpack_once(file, fetched, way, limits) if file.unpack else None
+        )
+    except OSError as error:
+        raise _unwritable(way.folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> DownloadError:
+    place = error.filename or folder
+    return DownloadError(
+        f"{place}: {error.strerror or error}. Mend it, or choose another folder with --to."
+    )
+
+
+def _refuse_too_much(
+    datasets: Mapping[str, DatasetSource], folder: Path, pins: Pins, limits: Limits
+) -> None:
     """Refuse what is known to be too much before the first byte comes."""
     missing = 0
     for dataset in datasets.values():
         for file in dataset.files:
             state, size = state_of(file, folder)
-            if state != "there" and file.size is not None:
-                missing += max(file.size - size, 0)
+            pin = pins.get(file.name)
+            wanted = file.size or (pin.size if pin else 0)
+            if state != "there":
+                missing += max(wanted - size, 0)
     Budget(limits.max_bytes, limits.max_bytes).refuse(missing, "The files")
     free = shutil.disk_usage(folder).free
     if missing and missing + limits.spare_bytes > free:
@@ -208,7 +234,7 @@ def _why_changed(folder: Path, members: Mapping[str, Content] | None) -> str:
             return f"{name} is missing"
         if name not in members:
             return f"{name} has been added"
-        if read_content(there[name], lambda _: None) != members[name]:
+        if read_content(there[name]) != members[name]:
             return f"{name} has been changed"
     return ""
 

@@ -9,9 +9,8 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from graphium.store.files import sync_folder
 
@@ -26,6 +25,10 @@ class Version:
     last_modified: str | None = None
     total: int | None = None
     """Bytes of the whole file."""
+    sha256: str | None = None
+    """In hex, of the whole file."""
+    md5: str | None = None
+    """In hex, of the whole file."""
 
     @property
     def validator(self) -> str | None:
@@ -40,8 +43,15 @@ class Version:
             (self.etag, other.etag),
             (self.last_modified, other.last_modified),
             (self.total, other.total),
+            (self.sha256, other.sha256),
+            (self.md5, other.md5),
         )
         return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+
+    def or_as(self, other: "Version") -> "Version":
+        """Return what is known when both speak of the same version."""
+        own = asdict(self)
+        return replace(other, **{name: value for name, value in own.items() if value is not None})
 
 
 class Partial:
@@ -58,7 +68,8 @@ class Partial:
         self._record = path.with_name(f"{path.name}.part.json")
         self._url = url
         self._checkpoint = checkpoint
-        self._file: BinaryIO = self.path.open("a+b")
+        # Without a buffer: on a full disk nothing waits that would fail again when it is closed.
+        self._file = self.path.open("a+b", buffering=0)
         self.version = Version()
         self.is_pieced = False
         """Whether the bytes come from more than one answer."""
@@ -83,10 +94,9 @@ class Partial:
         if self.size == 0:
             self.discard()
             return
-        try:
+        with suppress(OSError):  # a full disk; what is not noted is fetched again
             self.save()
-        finally:
-            self._file.close()
+        self._file.close()
 
     def clear(self) -> None:
         """Forget all bytes."""
@@ -100,7 +110,9 @@ class Partial:
 
     def write(self, piece: bytes) -> None:
         """Add bytes."""
-        self._file.write(piece)
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[self._file.write(rest) :]
         self._sha256.update(piece)
         self._md5.update(piece)
         self.size += len(piece)
@@ -109,14 +121,13 @@ class Partial:
 
     def save(self) -> None:
         """Make what has arrived durable and note its SHA-256."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         content = {
             "url": self._url,
             "bytes": self.size,
             "sha256": self.sha256,
             "is_pieced": self.is_pieced,
-            **asdict(self.version),
+            "version": asdict(self.version),
         }
         write_durable(self._record, json.dumps(content, indent=1).encode())
         self._saved = self.size
@@ -149,7 +160,7 @@ class Partial:
         """Take over the bytes of an earlier process, if they are what was noted."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             noted = json.loads(self._record.read_bytes())
-            version = Version(noted["etag"], noted["last_modified"], noted["total"])
+            version = Version(**noted["version"])
             length = int(noted["bytes"])
             self._read_up_to(length)
             is_same = self.size == length and self.sha256 == noted["sha256"]
@@ -172,9 +183,13 @@ class Partial:
 def write_durable(path: Path, content: bytes) -> None:
     """Replace a small file at once; after a crash the old or the new content stands there."""
     temporary = path.with_name(f".tmp-{path.name}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     os.replace(temporary, path)
     sync_folder(path.parent)

@@ -17,7 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from graphium.download.fetch import Advance
+from graphium.download.meter import Meter
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -60,21 +60,34 @@ class DownloadProgress:
             print(line, file=sys.stderr, flush=True)
 
     @contextmanager
-    def file(self, name: str, size: int | None) -> Iterator[Advance]:
-        """Show one file; yield the function that takes the bytes done since its last call."""
+    def file(self, name: str, size: int | None) -> Iterator[Meter]:
+        """Show one file while the body runs.
+
+        Args:
+            name: Its name.
+            size: Bytes, where known before.
+        """
         if self._bars is None:
-            yield _Lines(name, size, self.say).advance
+            yield _Lines(name, size, self.say)
             return
-        task: TaskID = self._bars.add_task(name, total=size)
-        bars = self._bars
-
-        def advance(count: int) -> None:
-            bars.update(task, advance=count)
-
+        task = self._bars.add_task(name, total=size)
         try:
-            yield advance
+            yield _Bar(self._bars, task)
         finally:
-            bars.remove_task(task)
+            self._bars.remove_task(task)
+
+
+class _Bar:
+    """One bar of several."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def advance(self, count: int) -> None:
+        self._bars.update(self._task, advance=count)
+
+    def expect(self, total: int) -> None:
+        self._bars.update(self._task, total=total)
 
 
 class _Lines:
@@ -84,6 +97,9 @@ class _Lines:
         self._name, self._size, self._say = name, size, say
         self._last = time.monotonic()
         self._done = 0
+
+    def expect(self, total: int) -> None:
+        self._size = total
 
     def advance(self, count: int) -> None:
         self._done += count

@@ -4,13 +4,14 @@ import errno
 import re
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 
 from graphium.config.addresses import without_secrets
 from graphium.config.sources import SourceFile
+from graphium.download.digests import announced
 from graphium.download.limits import GIGABYTE, Limits
+from graphium.download.meter import Meter
 from graphium.download.partial import Partial, Version
 from graphium.download.transport import Answer, InterruptedTransferError, Transport
 from graphium.errors import DownloadError
@@ -61,7 +62,7 @@ def receive(
     transport: Transport,
     limits: Limits,
     budget: Budget,
-    advance: Callable[[int], None],
+    meter: Meter,
 ) -> None:
     """Ask for what is missing, and add it.
 
@@ -72,7 +73,7 @@ def receive(
         transport: Sends requests.
         limits: How much and how slowly.
         budget: Bytes that may still come; is lowered.
-        advance: Takes the number of bytes that have come, negative where some are given up.
+        meter: Shows the progress.
 
     Raises:
         InterruptedTransferError: If the file is not whole yet, and another attempt may help.
@@ -81,17 +82,17 @@ def receive(
     where = without_secrets(file.url)
     is_too_long = expected is not None and partial.size > expected
     if is_too_long or partial.version.validator is None:
-        _forget(partial, advance)  # nothing can tell whether the rest would belong to it
+        _forget(partial, meter)  # nothing can tell whether the rest would belong to it
     headers = {}
     if partial.size:
         headers = {"Range": f"bytes={partial.size}-", "If-Range": str(partial.version.validator)}
     with transport.get(file.url, headers, is_checked=file.sha256 is not None) as answer:
         _refuse_status(answer, where)
         if answer.status == _NO_SUCH_RANGE:
-            _forget(partial, advance)
+            _forget(partial, meter)
             raise InterruptedTransferError(f"{where} no longer has the bytes asked for")
         _refuse_disguise(answer, file.name, where)
-        version = _place(answer, partial, where, advance)
+        version = _place(answer, partial, where, meter)
         _check_size(version.total, expected, where)
         rest = None if version.total is None else version.total - partial.size
         if rest is not None:
@@ -103,9 +104,11 @@ def receive(
                 "whole. Give its `size` or `sha256` in the sources."
             )
         partial.version = version
-        _take_body(answer, expected or version.total, partial, limits, budget, advance)
+        if version.total is not None:
+            meter.expect(version.total)
+        _take_body(answer, expected or version.total, partial, limits, budget, meter)
     if version.total is None:
-        partial.version = Version(version.etag, version.last_modified, partial.size)
+        partial.version = replace(version, total=partial.size)
     if not partial.is_whole:
         raise InterruptedTransferError(
             f"{where}: the connection ended after {partial.size:,} of {version.total:,} bytes"
@@ -166,15 +169,14 @@ def _refuse_disguise(answer: Answer, name: str, where: str) -> None:
         raise DownloadError(f"{where} sends the file packed as {packing}, which was not asked for.")
 
 
-def _place(answer: Answer, partial: Partial, where: str, advance: Callable[[int], None]) -> Version:
+def _place(answer: Answer, partial: Partial, where: str, meter: Meter) -> Version:
     """Decide whether the body goes behind what is there or starts anew; return its version."""
-    etag, changed = (_one_line(answer, name) for name in ("ETag", "Last-Modified"))
     if answer.status == _OK:  # all of it: no ranges here, or the file has changed
-        _forget(partial, advance)
-        return Version(etag, changed, answer.length)
+        _forget(partial, meter)
+        return _version(answer, answer.length)
     found = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
     begin, end, total = found.groups() if found else ("", "", "*")
-    version = Version(etag, changed, None if total == "*" else int(total))
+    version = _version(answer, None if total == "*" else int(total))
     fits = (
         found is not None
         and partial.size > 0
@@ -186,11 +188,21 @@ def _place(answer: Answer, partial: Partial, where: str, advance: Callable[[int]
     )
     if not fits:
         range_ = answer.headers.get("Content-Range", "no range")
-        _forget(partial, advance)
+        _forget(partial, meter)
         raise InterruptedTransferError(f"{where} sent another part than asked for ({range_})")
     partial.is_pieced = True
+    return version.or_as(partial.version)
+
+
+def _version(answer: Answer, total: int | None) -> Version:
+    """Return what the answer says of the version of the file."""
+    digests = announced(answer.headers)
     return Version(
-        etag or partial.version.etag, changed or partial.version.last_modified, version.total
+        etag=_one_line(answer, "ETag"),
+        last_modified=_one_line(answer, "Last-Modified"),
+        total=total,
+        sha256=digests.get("sha-256"),
+        md5=digests.get("md5"),
     )
 
 
@@ -215,14 +227,14 @@ def _take_body(
     partial: Partial,
     limits: Limits,
     budget: Budget,
-    advance: Callable[[int], None],
+    meter: Meter,
 ) -> None:
     """Write the body; ``most`` is what the whole file may have."""
     where = without_secrets(answer.url)
     began, counted = time.monotonic(), 0
     for piece in answer.pieces():
         if most is not None and partial.size + len(piece) > most:
-            _forget(partial, advance)
+            _forget(partial, meter)
             raise DownloadError(f"{where} sends more than the {most:,} bytes of the file.")
         budget.refuse(len(piece), partial.path.stem)
         try:
@@ -236,7 +248,7 @@ def _take_body(
             ) from error
         budget.left -= len(piece)
         counted += len(piece)
-        advance(len(piece))
+        meter.advance(len(piece))
         took = time.monotonic() - began
         if took > limits.timeout:
             if counted < limits.slowest * took:
@@ -244,7 +256,7 @@ def _take_body(
             began, counted = time.monotonic(), 0
 
 
-def _forget(partial: Partial, advance: Callable[[int], None]) -> None:
+def _forget(partial: Partial, meter: Meter) -> None:
     if partial.size:
-        advance(-partial.size)
+        meter.advance(-partial.size)
     partial.clear()

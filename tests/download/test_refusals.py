@@ -1,18 +1,15 @@
 """What ends a download, and what it says: the address, what was found, what to do."""
 
+import base64
 import gzip
-import json
+import hashlib
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import file_server as turns
 import pytest
 from conftest import CONTENT, SHA256
 
-from graphium.download.limits import GIGABYTE
 from graphium.download.mix import download
 from graphium.download.pins import LOCK
 from graphium.errors import DownloadError
@@ -149,6 +146,39 @@ def test_without_a_checksum_a_file_must_be_what_its_name_says(refused, name, con
     assert not (folder / LOCK).exists()
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Repr-Digest", "md5=:{md5}:, sha-256=:{sha}:"),
+        ("Digest", "SHA-256={sha}"),
+        ("x-goog-hash", "crc32c=n03x6A==,md5={md5}"),
+    ],
+)
+def test_a_checksum_that_the_server_sends_is_checked(refused, server, get, header):
+    def digests(content):
+        sha, md5 = hashlib.sha256(content).digest(), hashlib.md5(content).digest()
+        text = {"sha": base64.b64encode(sha).decode(), "md5": base64.b64encode(md5).decode()}
+        return {header[0]: header[1].format(**text)}
+
+    headers = digests(CONTENT)
+    assert "which the server announces" in refused(turns.flip(7), served={"headers": headers})
+    # The rest of another file: nothing but the digest tells.
+    cut = [turns.cut(20_000), *[turns.flip(7)] * 2]
+    text = refused(*cut, served={"headers": headers})
+    assert "which the server announces" in text
+    server.add("/data.bin", CONTENT, turns.cut(20_000), headers=headers)
+    assert get().file.path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "value", ["", "sha-256", "sha-256=:no base64:", "sha-256=:AAAA:", "ä=:AA=="]
+)
+def test_checksums_of_the_server_that_nobody_can_read_do_not_count(server, get, value):
+    headers = {"Repr-Digest": value.encode().decode("latin-1")}
+    server.add("/data.bin", CONTENT, headers=headers)
+    assert get().file.how == "downloaded"
+
+
 def test_a_server_that_lies_about_the_length_is_found_by_the_format(refused):
     content = gzip.compress(CONTENT)
     assert "cut off" in refused(turns.long_length(-10), content=content, path="/data.csv.gz")
@@ -224,54 +254,6 @@ def test_a_damaged_lock_file_is_named(server, get, folder):
         get()
 
 
-def test_two_downloads_into_one_folder_do_not_meet(server, get, folder):
-    server.add("/data.bin", CONTENT, turns.stall(10))
-    server.add("/other.bin", CONTENT)
-    folder.mkdir()
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, server.url("/data.bin"), str(folder)], env={}
-    ) as other:
-        wait_for(lambda: server.requests)
-        with pytest.raises(DownloadError, match="Another graphium downloads into"):
-            get("/other.bin")
-        other.kill()
-    assert get("/other.bin").file.how == "downloaded"
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from graphium.config.sources import DatasetSource
-from graphium.download.limits import Limits
-from graphium.download.mix import download
-from graphium.download.progress import DownloadProgress
-source = DatasetSource.model_validate({"licence": "x", "files": [{"url": sys.argv[1]}]})
-list(download({"data": source}, Path(sys.argv[2]), Limits(checkpoint=1000), DownloadProgress()))
-"""
-
-
-def wait_for(condition):
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def test_a_download_that_is_killed_leaves_no_file_of_the_name_and_goes_on(server, get, folder):
-    server.add("/data.bin", CONTENT, turns.stall(45_000))
-    note = folder / "data.bin.part.json"
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, server.url("/data.bin"), str(folder)], env={}
-    ) as process:
-        wait_for(note.exists)
-        process.kill()
-    noted = json.loads(note.read_text())["bytes"]
-    assert not (folder / "data.bin").exists()
-
-    assert get().file.path.read_bytes() == CONTENT
-    assert server.requests[-1][1]["Range"] == f"bytes={noted}-"
-
-
 def test_it_says_plainly_that_nobody_answers(get, server):
     server.close()
     with pytest.raises(DownloadError, match=r"nobody answers at 127.0.0.1 \(attempt 3, the last\)"):
@@ -310,7 +292,3 @@ def test_requests_go_through_the_proxy_of_the_environment(server, folder, monkey
     with pytest.raises(DownloadError, match="nobody answers at the proxy http://127") as error:
         load()
     assert "secret" not in str(error.value)
-
-
-def test_gigabytes_are_those_of_disks():
-    assert GIGABYTE == 10**9

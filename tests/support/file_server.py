@@ -18,6 +18,7 @@ class Served:
     etag: str | None = '"first"'
     last_modified: str | None = None
     kind: str = "application/octet-stream"
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,7 +85,7 @@ def marks(served: Served) -> dict[str, str]:
         "Last-Modified": served.last_modified,
         "Content-Type": served.kind,
     }
-    return {name: value for name, value in pairs.items() if value is not None}
+    return {name: value for name, value in pairs.items() if value is not None} | served.headers
 
 
 def asked_from(handler: Handler, served: Served) -> int:
