@@ -14,8 +14,9 @@ from graphium.graphs.properties import FEATURIZER_VERSION
 from graphium.labels.files import has_several_files, short_names
 from graphium.labels.header import shorten, table_format
 from graphium.labels.table import Table, open_table, table_from_arrow
-from graphium.store.files import file_sha256, json_sha256
+from graphium.store.files import json_sha256
 from graphium.store.records import FileRecord
+from graphium.store.unchanged import digest_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,8 @@ def find_source(dataset: DatasetConfig) -> Source:
     """
     if dataset.is_bundled:
         return _bundled(dataset.shown_table)
-    table = open_table(dataset.table)
+    table, digests = digest_table(open_table(dataset.table))
     files = tuple(Path(shard.name) for shard in table.shards)
-    digests = tuple(digest_file(file) for file in files)
     kind, digest = table_format(files[0]), joint_sha256(digests)
     if not has_several_files(dataset.table):
         (path,), (one,) = files, digests
@@ -63,11 +63,6 @@ def find_source(dataset: DatasetConfig) -> Source:
     else:
         name, stem = shorten(names, 3), _stem(files[0].name)
     return Source(name, stem, digest, kind, lambda: table, names, files, digests)
-
-
-def digest_file(path: Path) -> FileRecord:
-    """Return what tells the content of a file from any other."""
-    return FileRecord(size=path.stat().st_size, sha256=file_sha256(path))
 
 
 def joint_sha256(digests: Sequence[FileRecord]) -> str:

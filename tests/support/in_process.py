@@ -90,6 +90,7 @@ def small_table(path: Path, rows: int, first: int = 0) -> Path:
         }
     )
     table.loc[1, "smiles"] = "no molecule"
+    path.parent.mkdir(exist_ok=True)
     table.to_csv(path, index=False)
     return path
 
