@@ -9,6 +9,7 @@ import typer
 from graphium.cli.common import RowTimeout, WorkerMemory
 from graphium.cli.data_download import download
 from graphium.cli.data_export import export
+from graphium.cli.data_generate import generate
 from graphium.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(download)
 app.command()(export)
+app.command()(generate)
 
 _EXPERIMENT_SUFFIXES = (".yaml", ".yml")
 
