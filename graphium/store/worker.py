@@ -209,6 +209,7 @@ def _count_atoms_and_bonds(task: _Task) -> dict[str, list[Any]]:
     smiles, hydrogens = given.smiles, task.job["hydrogens"]
     readable = [None if row in given.refused else text for row, text in enumerate(smiles)]
     chunk = featurize_chunk(task.watch.over(readable, range(len(readable))), hydrogens, ranks=False)
+    task.report(task.rows.num_rows)
     rows = chunk.rows.tolist()
     accepted = [text for row in rows if (text := smiles[row]) is not None]
     orders = written_orders(task.watch.over(accepted, rows), hydrogens)
