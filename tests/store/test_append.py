@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from graphium.batching.mix import open_mix
 from graphium.cli.store_info import describe_store
 from graphium.config.data import DatasetConfig
+from graphium.config.experiment import Experiment
 from graphium.errors import DataError, StoreError
 from graphium.store import append, share
 from graphium.store.append import append_rows
@@ -23,7 +25,7 @@ from graphium.store.growth import CannotGrow, plan_growth, rows_behind
 from graphium.store.layout import COMMITS, MANIFEST, REJECTS
 from graphium.store.planning import make_plan
 from graphium.store.pool import WorkerPool
-from graphium.store.prepare import prepare_dataset, store_path
+from graphium.store.prepare import prepare_dataset, prepare_experiment, store_path
 from graphium.store.read import open_store
 from graphium.store.source import find_source
 from graphium.store.verify import verify_store
@@ -325,3 +327,27 @@ def varied(plan):
     """What of a plan does not depend on how the rows came."""
     fields = plan.model_dump(exclude={"earlier", "segment_rows"})
     return {**fields, "skipped": list(plan.skipped)}  # the reason may name another row
+
+
+def test_one_molecule_in_old_and_new_rows_is_merged_as_in_one_table(tmp_path):
+    first = write(tmp_path / "a.csv", ["CCO", "CCC", "c1ccccc1", "CN"], y=[1.0, 2.5, 3.5, 4.5])
+    base = prepare_dataset("x", first, tmp_path, workers=1)
+    write(tmp_path / "b.csv", ["OCC", "CCCC"], y=[3.0, 5.5])
+    append_rows(base, str(tmp_path / "b.csv"), workers=1)
+    both = [str(tmp_path / name) for name in ("a.csv", "b.csv")]
+    split = {"kind": "random", "fractions": [1, 0, 0]}
+    experiment = Experiment.model_validate(
+        {
+            "name": "e",
+            "datasets": {"x": {"table": both, "split": split}},
+            "tasks": {"t": {"dataset": "x", "labels": ["y"], "loss": "mae", "normalize": "none"}},
+        }
+    )
+    prepare_experiment(experiment, tmp_path, workers=1)
+
+    mix = open_mix(experiment, tmp_path)
+
+    assert len(list((tmp_path / "stores").iterdir())) == 2  # nothing was prepared again
+    assert mix.report.tasks["t"].merged == 1
+    assert mix.tasks["t"].values[0, 0] == 2.0  # the mean of row 0 and row 4
+    assert mix.sources["x"].molecule[[0, 4]].tolist() == [0, 0]
