@@ -37,8 +37,13 @@ def own_name(store: Path) -> Iterator[str]:
         (store / OWNERS).mkdir(parents=True, exist_ok=True)
         name = f"{machine_name()}-{os.getpid()}-{secrets.token_hex(4)}"
         path = _lock_path(store, name)
-        with suppress(FileNotFoundError):  # another process has just removed the empty folder
+        try:
             path.touch(exist_ok=False)
+        except FileNotFoundError:
+            pass  # another process has just removed the empty folder
+        except OSError:
+            remove_if_empty(store / OWNERS)
+            raise
         handle = hold_name(store, name)
         if handle is not None:
             break
