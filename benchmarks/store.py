@@ -6,16 +6,18 @@
 * ``zinc250k``: bytes a molecule of the graph arrays and of everything; beside them, those of its
   SMILES in the parquet file.
 * ``scan``: molecules a second that ``Store.graphs`` reads, compares with their SHA-256 and puts
-  together on one core, of the store of 250,000 molecules; the floor is reading the same files as
-  they are. ``zarrs`` is there where the extra ``fast`` is installed.
-* ``opening``: ``open_store`` of the same store.
+  together on one core; the floor is reading the same files as they are. ``zarrs`` is there where
+  the extra ``fast`` is installed. ``scan_pool`` is the same of the 250,000 molecules of the pool,
+  some of which have more than 255 atoms: numbers of atoms take two bytes there.
+* ``opening``: ``open_store`` of the latter.
 * ``labels``: bytes a row of a generated table of 1,328 binary columns of which a tenth is known, in
   its two arrays (metadata with the names of the columns included); beside them dense float32 and
   two planes of bits, compressed likewise. And the rows read per second.
 
 Times are CPU time, the best of ``REPEATS``, ways taken in turns.
 
-Run: python benchmarks/store.py [binary rows]     (needs $GRAPHIUM_TEST_DATA; some minutes)
+Run: python benchmarks/store.py [binary rows [repeats of prepare]]
+(needs $GRAPHIUM_TEST_DATA; a minute for each repeat)
 """
 
 import json
@@ -52,18 +54,19 @@ NEEDED = ("split_hash", "join_rows", "join_hash", "smiles", "smiles_length", "st
 """What a store keeps of every table beside the graphs and the labels."""
 
 
-def main(rows: int) -> None:
+def main(rows: int, repeats: int) -> None:
     smiles = Path(os.environ["GRAPHIUM_TEST_DATA"]) / "smiles"
     table = smiles / "zinc250k.parquet"
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         config = DatasetConfig(table=str(table))
         zinc = open_store(prepare_dataset("zinc250k", config, root, workers=1))
-        prepared, store = slope(smiles / "smiles_pool.parquet", root)
+        prepared, store = slope(smiles / "smiles_pool.parquet", root, repeats)
         result = {
             "prepare": prepared,
             "zinc250k": sizes(zinc, table),
-            "scan": scan(store),
+            "scan": scan(zinc),
+            "scan_pool": scan(store),
             "opening": opening(store),
             "labels": labels(binary_table(table, rows, root / "binary.parquet"), root),
         }
@@ -186,4 +189,5 @@ def best(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000)
+    given = [int(word) for word in sys.argv[1:]]
+    main(*given, *(50_000, 3)[len(given) :])

@@ -14,10 +14,9 @@ from graphium.store.read import Store, open_store
 
 SHORT, LONG = 50_000, 250_000
 WORKERS = 2
-REPEATS = 3
 
 
-def slope(pool: Path, root: Path) -> tuple[dict[str, object], Store]:
+def slope(pool: Path, root: Path, repeats: int) -> tuple[dict[str, object], Store]:
     """Return the figures, and the store of the long table.
 
     A repeat takes the long and the short table and a parse one after another; its ratio is of what
@@ -30,12 +29,12 @@ def slope(pool: Path, root: Path) -> tuple[dict[str, object], Store]:
         pq.write_table(smiles.slice(0, rows), tables[rows])
     texts = smiles.column(0).slice(SHORT).to_pylist()
     seconds = []
-    for repeat in range(REPEATS):
+    for repeat in range(repeats):
         bare = parse_seconds(texts[::2])
         cpu = {rows: prepare_seconds(tables[rows], root / f"{repeat}") for rows in tables}
         bare += parse_seconds(texts[1::2])
         seconds.append((bare, cpu[SHORT], cpu[LONG]))
-    bare, short, long = sorted(seconds, key=lambda one: (one[2] - one[1]) / one[0])[REPEATS // 2]
+    bare, short, long = sorted(seconds, key=lambda one: (one[2] - one[1]) / one[0])[repeats // 2]
     ratios = [round((long - short) / bare, 3) for bare, short, long in seconds]
     more = LONG - SHORT
     figures = {

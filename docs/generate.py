@@ -1,5 +1,6 @@
 """Writes the pages that follow from the code, so that they cannot disagree with it."""
 
+import runpy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,9 @@ from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
 from graphium.graphs.reasons import MEANINGS
 from graphium.store import layout
 
+LARGE = Path(__file__).parents[1] / "benchmarks" / "large.py"
+"""Computes what a large table takes from the figures of ``results``."""
+
 
 def write_pages(folder: Path) -> None:
     """Write every generated page; an unchanged one keeps its time, so that nothing is rebuilt."""
@@ -34,6 +38,7 @@ def write_pages(folder: Path) -> None:
         + _conformer_features(),
         "store.md": _store(),
         "checkpoint.md": _literal(checkpoint_format),
+        "large.md": runpy.run_path(str(LARGE))["markdown"](),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
