@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from graphium.config.data import DatasetConfig
+from graphium.config.encodings import EncodingsConfig
 from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
+from graphium.store.add_encoding import add_encodings
 from graphium.store.layout import ARRAYS, FORMAT_VERSION
 from graphium.store.prepare import prepare_dataset
 from graphium.store.read import Store, open_store
@@ -110,6 +112,21 @@ def test_the_script_of_the_page_reads_the_same_as_graphium(store_dir, tmp_path):
     missing = np.isnan(found["graph assay_4"])
     assert missing.any()
     assert not missing.all()
+
+
+def test_the_script_of_the_page_reads_an_added_encoding(store_dir, tmp_path):
+    copy = tmp_path / store_dir.name
+    shutil.copytree(store_dir, copy)
+    config = EncodingsConfig.model_validate({"random_walk": {"steps": 4}}).random_walk
+    (added,) = add_encodings(copy, {"random_walk": config}, precision="float16", workers=1)
+    expected = [added.read(number) for number in range(len(added.manifest.segments))]
+
+    found = runpy.run_path(str(script_of_the_page(tmp_path)))["read_encoding"](added.path)
+
+    assert found.keys() == expected[0].keys()
+    for name, values in found.items():
+        assert values.dtype == np.float16
+        np.testing.assert_array_equal(values, np.concatenate([one[name] for one in expected]))
 
 
 @pytest.mark.parametrize("damage", ["a segment's file", "the manifest", "an absent chunk"])
