@@ -86,7 +86,7 @@ def _write_arrays(
         rows = model.embed_rows(smiles, batch_size=batch_size)
         outcome.add(smiles, rows.errors)
         values.append(rows.values)
-        texts += [text or "" for text in smiles]
+        texts += [source.shown(text or "") for text in smiles]
         errors += [error or "" for error in rows.errors]
     embeddings = np.concatenate(values)
     with path.open("wb") as file:

@@ -26,6 +26,10 @@ class Input:
         """Columns that an output repeats: all but mol blocks."""
         return [name for name in self.table.columns if name != self.table.structure]
 
+    def shown(self, text: str) -> str:
+        """Return a SMILES, or the name of a molecule that is given as a mol block."""
+        return text.partition("\n")[0] if self.smiles == self.table.structure else text
+
     def batches(self) -> Iterator[tuple[pa.RecordBatch, list[str | None]]]:
         """Yield rows (with ``columns``) and their SMILES or mol blocks, some thousands at a time.
 

@@ -93,7 +93,7 @@ class Experiment(Section):
                 yield FieldError(
                     ("datasets", name, "conformers"),
                     "the features read coordinates of atoms, and this dataset has none; add "
-                    "`conformers: {kind: etkdg}`",
+                    "`conformers: {kind: etkdg}` (or `{kind: given}` where the table gives them)",
                 )
             elif self.conformers is not None and dataset.conformers != self.conformers:
                 yield FieldError(

@@ -65,8 +65,11 @@ def test_lists_are_in_the_order_of_the_file(model, table, mols):
 
 def test_a_block_is_embedded_as_its_smiles_is(model, table):
     embed_file(model, table, table.with_name("out.npy"))
+    embed_file(model, table, table.with_name("out.npz"))
 
     expected = model.embed(["CCO", "CC#N", "NCC=O"])
     found = np.load(table.with_name("out.npy"))
     np.testing.assert_allclose(found[[0, 2, 3]], expected, rtol=1e-4, atol=1e-5)
     assert np.isnan(found[1]).all()
+    texts = json.loads(np.load(table.with_name("out.npz"))["smiles"].tobytes())
+    assert texts == ["m0", "broken", "m1", "m2"]
