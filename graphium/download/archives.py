@@ -108,13 +108,16 @@ def _translated(archive: Path) -> Iterator[None]:
     except (
         tarfile.TarError,
         zipfile.BadZipFile,
-        gzip.BadGzipFile,
         zlib.error,
         EOFError,
         NotImplementedError,
         RuntimeError,
         UnicodeError,
+        OSError,
     ) as error:
+        is_of_disk = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+        if is_of_disk:
+            raise
         raise DownloadError(
             f"{archive} cannot be unpacked: {error}. If it is damaged, remove it and download it "
             "again."
@@ -221,6 +224,10 @@ def _unpack_zip(archive: Path, target: _Target) -> None:
             name = member.orig_filename
             kind = stat.S_IFMT(member.external_attr >> 16)
             target.count(name, member.file_size)
+            if not member.filename:  # nothing, or nothing before a zero
+                raise target.refuse(name, "it has no name")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise target.refuse(name, "it is compressed in an uncommon way")
             if member.flag_bits & 0x1:
                 raise target.refuse(name, "it is encrypted")
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

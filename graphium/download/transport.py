@@ -183,8 +183,8 @@ def _explain(url: str, error: OSError | http.client.HTTPException) -> Exception:
     if isinstance(reason, socket.gaierror):
         offline = True
         what = f"the name of {where} is unknown here"
-        what += "" if proxy else "; is there a connection to the internet, or a proxy to name in "
-        what += "" if proxy else "https_proxy?"
+        if not proxy:
+            what += ": no connection to the internet, or a proxy that https_proxy should name"
     elif isinstance(reason, TimeoutError):
         what = f"no answer from {where}"
     elif isinstance(reason, ConnectionRefusedError):

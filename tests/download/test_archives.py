@@ -4,13 +4,17 @@ import gzip
 import io
 import json
 import os
+import shutil
 import stat
 import struct
 import tarfile
 import zipfile
+from contextlib import suppress
 
 import pytest
 from conftest import CONTENT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from graphium.download.archives import ArchiveLimits, unpack
 from graphium.download.pins import LOCK
@@ -199,6 +203,59 @@ def test_a_damaged_archive_gives_its_content_or_an_error(tmp_path, name):
             unpack(path, tmp_path / f"out{share}", ArchiveLimits(), lambda _: None)
         except DownloadError:
             assert not (tmp_path / f"out{share}").exists()
+
+
+def rewritten(content, changes):
+    """Return a tar with bytes changed, and the checksums of its headers made right again."""
+    content = bytearray(content)
+    for place, value in changes:
+        content[place % min(len(content), 4096)] = value
+    for block in range(0, len(content) - 511, 512):
+        if content[block + 257 : block + 262] == b"ustar":
+            header = content[block : block + 512]
+            header[148:156] = b" " * 8
+            content[block + 148 : block + 156] = f"{sum(header):06o}\0 ".encode()
+    return bytes(content)
+
+
+MIXED = {
+    "pax.tar": tar(member("./t/a.csv"), member("\u00e9" * 60), link("l", "b", tarfile.SYMTYPE)),
+    "gnu.tar": tar(member("t/a.csv"), member("b" * 150), form=tarfile.GNU_FORMAT),
+    "a.zip": zipped(("t/", b""), ("t/a.csv", b"hello" * 9), ("b.csv", b"x")),
+}
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    name=st.sampled_from(sorted(MIXED)),
+    changes=st.lists(
+        st.tuples(st.integers(0, 4095), st.sampled_from([0, 1, 0xFF, *b"-9x/."])), max_size=6
+    ),
+)
+def test_whatever_an_archive_says_it_gives_files_below_the_folder_or_an_error(
+    tmp_path, name, changes
+):
+    path = put(tmp_path, name, rewritten(MIXED[name], changes))
+    with suppress(DownloadError):
+        unpack(path, tmp_path / "out", SMALL, lambda _: None)
+        assert not any(one.is_symlink() for one in (tmp_path / "out").rglob("*"))
+        shutil.rmtree(tmp_path / "out")
+    assert {one.name for one in tmp_path.iterdir()} <= set(MIXED)
+
+
+def test_uncommon_compression_and_names_of_nothing_are_refused(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.csv", b"x")
+    assert "in an uncommon way" in refuse(put(tmp_path, "a.zip", buffer.getvalue()))
+    content = bytearray(zipped(("a", b"x")))
+    for sign, place in ((b"PK\3\4", 30), (b"PK\1\2", 46)):
+        content[content.index(sign) + place] = 0
+    assert "it has no name" in refuse(put(tmp_path, "a.zip", bytes(content)))
 
 
 def test_an_archive_is_downloaded_unpacked_once_and_checked_ever_after(server, get, folder):

@@ -95,6 +95,53 @@ def test_whatever_happens_in_turn_no_wrong_file_gets_the_name(server, get, folde
         assert not path.exists() or path.read_bytes() == CONTENT
 
 
+NASTY = {
+    "Content-Length": ["-1", "1e3", "9" * 30, "\u00b2", "", "50000, 50000"],
+    "Content-Range": ["bytes 0-", "bytes */5", "bytes 20000-49999/*", "bytes " + "9" * 5000, "x"],
+    "ETag": ["", "W/", "a\u00e9", "x" * 5000, "a\tb"],
+    "Last-Modified": ["yesterday", "Wed, 99 Foo 0000 99:99:99 GMT"],
+    "Retry-After": ["soon", "-5", "9" * 400, "Wed, 01 Jan 99999999 00:00:00 GMT"],
+    "Location": ["", "//", "http://[", "\u00e9", "file:", "http://x:99999/", "data.bin"],
+    "Content-Type": ["", "text/html; charset", ";;", "x" * 5000],
+    "Content-Encoding": ["br", "gzip, gzip", ""],
+    "Transfer-Encoding": ["gzip", "chunked, chunked"],
+}
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    answers=st.lists(
+        st.tuples(
+            st.sampled_from([200, 204, 206, 302, 304, 416, 503, 999]),
+            st.fixed_dictionaries(
+                {}, optional={name: st.sampled_from(values) for name, values in NASTY.items()}
+            ),
+        ),
+        max_size=3,
+    )
+)
+def test_whatever_headers_say_it_is_the_right_file_or_a_clear_error(server, get, folder, answers):
+    def nasty(status, headers):
+        def turn(handler, served):
+            turns.start(handler, status, headers)
+            handler.wfile.write(CONTENT)
+
+        return turn
+
+    path = folder / "data.bin"
+    for old in folder.glob("*") if folder.exists() else ():
+        old.unlink()
+    server.add("/data.bin", CONTENT, turns.cut(20_000), *(nasty(*one) for one in answers))
+
+    with suppress(DownloadError):
+        get(sha256=SHA256)
+    assert not path.exists() or path.read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize(
     ("evil", "requests"),  # at most
     [

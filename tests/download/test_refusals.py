@@ -82,17 +82,6 @@ def test_redirects_lead_only_where_data_may_come_from(refused, target, reason):
     assert "secret" not in text
 
 
-def test_a_checked_file_does_not_come_over_http_when_https_was_asked_for():
-    from email.message import Message
-
-    from graphium.download.transport import _next_address
-
-    headers = Message()
-    headers["Location"] = "http://example.org/x"
-    with pytest.raises(DownloadError, match="from https to http"):
-        _next_address("https://example.org/x", headers, is_checked=True)
-
-
 def test_redirects_in_a_circle_end(refused, server):
     text = refused(*[turns.redirect("/data.bin")] * 20)
     assert "more than 5 times" in text
@@ -265,7 +254,7 @@ def test_it_says_plainly_that_the_machine_is_offline(get, server, monkeypatch):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(DownloadError, match="is there a connection to the internet") as error:
+    with pytest.raises(DownloadError, match="no connection to the internet") as error:
         get(limits={"first_wait": 100.0})  # it is not waited for
     assert "attempt" not in str(error.value)
 

@@ -48,6 +48,7 @@ class FileServer(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.scheme = "http"
         self.files: dict[str, Served] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.stopped = threading.Event()
@@ -55,7 +56,7 @@ class FileServer(ThreadingHTTPServer):
         self._thread.start()
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}{path}"
 
     def add(self, path: str, content: bytes, *turns: Turn, **options: Any) -> Served:
         self.files[path] = Served(content, list(turns), **options)
