@@ -112,10 +112,11 @@ class Partial:
         """Add bytes."""
         rest = memoryview(piece)
         while rest:
-            rest = rest[self._file.write(rest) :]
-        self._sha256.update(piece)
-        self._md5.update(piece)
-        self.size += len(piece)
+            count = self._file.write(rest)
+            self._sha256.update(rest[:count])
+            self._md5.update(rest[:count])
+            self.size += count
+            rest = rest[count:]
         if self.size - self._saved >= self._checkpoint:
             self.save()
 

@@ -189,6 +189,14 @@ def test_a_file_that_changes_in_the_middle_is_taken_anew_never_mixed(server, get
     assert get().file.path.read_bytes() == OTHER
 
 
+@pytest.mark.parametrize(
+    ("content", "etag"), [(OTHER, '"second"'), (OTHER + b"more", '"first"'), (OTHER[:-1], None)]
+)
+def test_the_rest_of_another_version_is_not_taken_for_the_rest(server, get, content, etag):
+    server.add("/data.bin", CONTENT, turns.cut(20_000), turns.rest_of(content, etag))
+    assert get().file.path.read_bytes() == content
+
+
 def test_a_later_call_goes_on_where_one_gave_up(server, get, folder):
     server.add("/data.bin", CONTENT, turns.cut(20_000), *[turns.die] * 2)
 

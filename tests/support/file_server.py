@@ -188,6 +188,23 @@ def lied_range(handler: Handler, served: Served) -> None:
     handler.wfile.write(served.content[: total - first])
 
 
+def rest_of(content: bytes, etag: str | None) -> Turn:
+    """Replace the file, and send its rest although another version was asked for."""
+
+    def turn(handler: Handler, served: Served) -> None:
+        served.content, served.etag = content, etag
+        first = int(handler.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        total = len(content)
+        headers = {
+            "Content-Length": str(total - first),
+            "Content-Range": f"bytes {first}-{total - 1}/{total}",
+        }
+        start(handler, 206, marks(served) | headers)
+        handler.wfile.write(content[first:])
+
+    return turn
+
+
 def no_content_range(handler: Handler, served: Served) -> None:
     start(handler, 206, marks(served) | {"Content-Length": str(len(served.content))})
     handler.wfile.write(served.content)
