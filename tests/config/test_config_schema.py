@@ -16,7 +16,7 @@ YAML_FILES = sorted(
     path
     for folder in ("expts", "data")
     for path in REPOSITORY.glob(f"{folder}/**/*.yaml")
-    if path.name != "sources.yaml"
+    if path.name not in ("sources.yaml", "generate.yaml")
 )
 
 
