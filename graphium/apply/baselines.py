@@ -110,7 +110,9 @@ def _score_mean(rows: TaskRows, train: NDArray[np.int64]) -> RivalResult:
     for part, places in _held_out(rows):
         wanted = [group[places] for group in rows.groups] or [places]
         scored[part] = group_means(rows.spec, rows.labels[train], groups, wanted)
-    what = {"bce": "share of ones", "ce": "shares of the classes"}.get(rows.spec.loss, "mean")
+    what = "mean"
+    if rows.spec.is_class:
+        what = "shares of the classes" if rows.spec.is_multiclass else "share of ones"
     of = kind_words(rows.spec.level)
     method = f"{what} of the {of}" if what == "mean" else f"{what} among the {of}"
     return _result(rows, scored, method + _noted(rows), started)

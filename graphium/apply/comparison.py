@@ -22,6 +22,7 @@ _NEAREST: dict[Loss, tuple[str, ...]] = {
     "huber": ("mae", "rmse"),
     "bce": ("auroc", "ap"),
     "ce": ("accuracy", "auroc"),
+    "hybrid_ce": ("accuracy", "auroc"),
 }
 
 

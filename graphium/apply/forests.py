@@ -126,7 +126,7 @@ def grow_forest(
             f"the {len(labels[0]):,} label columns are missing in {len(fits):,} different sets of "
             f"training rows, each of which needs a forest of its own; at most {MAX_FITS} are grown"
         )
-    is_numeric = spec.loss not in ("bce", "ce")
+    is_numeric = not spec.is_class
     budget = ROW_TREES if is_numeric else CLASSIFIER_ROW_TREES
     num_rows = sum(int(rows.sum()) for rows, _ in fits)
     num_trees = min(trees, max(MIN_TREES, budget // num_rows))
@@ -195,7 +195,7 @@ def _fit_classes(fit: _Fit, spec: TaskSpec) -> NDArray[np.float64]:
 
 def _shaped(spec: TaskSpec, flat: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shape as metrics read it; a label without a training row has even odds, or no number."""
-    if spec.loss in ("bce", "ce"):
+    if spec.is_class:
         flat = np.where(np.isnan(flat), 1 / (spec.num_classes or 2), flat)
     if spec.num_classes is None:
         return flat

@@ -30,6 +30,7 @@ from graphium.apply.figures.parity import parity_plot
 from graphium.apply.finished_run import FinishedRun, Rival, TaskResult, read_run
 from graphium.apply.worst import Worst, label_points, probability_columns, worst_molecules
 from graphium.config.data import Hydrogens, Part
+from graphium.config.tasks import MULTICLASS_LOSSES
 from graphium.graphs.levels import level_words
 from graphium.labels.splits import PARTS
 from graphium.molecules.draw import draw_svg
@@ -206,7 +207,7 @@ def _figure(table: pd.DataFrame, task: TaskResult, prefix: str) -> Markup:
     columns = label_points(table, task)
     if task.loss == "bce":
         return roc_and_pr(f"{prefix}-roc", columns)
-    if task.loss == "ce":
+    if task.loss in MULTICLASS_LOSSES:
         num_classes = len(probability_columns(table, task.labels[0]))
         names = task.class_names or [str(c) for c in range(num_classes)]
         return confusion_matrices(f"{prefix}-classes", columns, names)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from graphium.apply.comparison import format_number
 from graphium.apply.figures.parity import Points
 from graphium.apply.finished_run import TaskResult
+from graphium.config.tasks import MULTICLASS_LOSSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def worst_molecules(table: pd.DataFrame, task: TaskResult, count: int) -> list[W
 
 def _errors(table: pd.DataFrame, label: str, task: TaskResult) -> NDArray[np.float64]:
     measured = table[label].to_numpy(np.float64)
-    if task.loss == "ce":
+    if task.loss in MULTICLASS_LOSSES:
         probabilities = table[probability_columns(table, label)].to_numpy(np.float64)
         known = np.isfinite(measured)
         true = np.where(known, measured, 0).astype(np.int64)
@@ -103,7 +104,9 @@ def _describe(
         where=f"{line['dataset']}, row {line['row']}",
         label=label,
         measured=_measured(measured, task),
-        predicted=_class_name(predicted, task) if task.loss == "ce" else format_number(predicted),
+        predicted=_class_name(predicted, task)
+        if task.loss in MULTICLASS_LOSSES
+        else format_number(predicted),
         atom=int(line["atom"]) if task.level == "node" else None,
         bond=int(line["bond"]) if task.level == "edge" else None,
         pair=(int(line["begin"]), int(line["end"])) if task.level == "nodepair" else None,
@@ -111,7 +114,7 @@ def _describe(
 
 
 def _measured(value: float, task: TaskResult) -> str:
-    if task.loss == "ce":
+    if task.loss in MULTICLASS_LOSSES:
         return _class_name(value, task)
     return f"{value:.0f}" if task.loss == "bce" else format_number(value)
 

@@ -1,7 +1,7 @@
 """From a task's label names to columns of a store, checked numbers and a ``TaskSpec``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from graphium.config.data import DatasetConfig
 from graphium.config.suggest import did_you_mean
-from graphium.config.tasks import TaskConfig, TaskSpec
+from graphium.config.tasks import DEFAULT_CE_SHARE, TaskConfig, TaskSpec, class_words
 from graphium.errors import DataError
 from graphium.graphs.levels import PREDICTION_COLUMNS, level_sizes, level_words, place_columns
 from graphium.labels.columns import ROWS_COUNT
@@ -49,6 +49,8 @@ def build_spec(dataset: Dataset, name: str, task: TaskConfig) -> TaskSpec:
         labels=[column.name for column in columns],
         loss=task.loss,
         num_classes=num_classes,
+        ce_share=DEFAULT_CE_SHARE if task.ce_share is None else task.ce_share,
+        bins=task.bins,
         class_names=class_names,
         metrics=task.reported_metrics,
         weight=task.weight,
@@ -60,7 +62,7 @@ def read_labels(dataset: Dataset, spec: TaskSpec) -> LabelTable:
     """Read the labels of a task; text becomes the position of its class.
 
     Raises:
-        DataError: A label is not what the loss needs: 0/1 (bce) or 0..C-1 (ce).
+        DataError: A label is not what the loss needs: 0/1 (bce) or 0..C-1 (ce, hybrid_ce).
     """
     categories = dataset.config.categories
     text = [label for label in spec.labels if label in categories]
@@ -77,9 +79,22 @@ def read_labels(dataset: Dataset, spec: TaskSpec) -> LabelTable:
             values[:, spec.labels.index(label)] = _class_positions(dataset, label)
         rows = np.flatnonzero(~np.isnan(values).all(1))
         table = LabelTable("graph", rows, values[rows])
-    if spec.loss in ("bce", "ce"):
+    if spec.bins:
+        table = replace(table, values=cut_into_classes(table.values, spec.bins))
+    if spec.is_class:
         _check_classes(dataset, spec, table)
     return table
+
+
+def cut_into_classes(values: NDArray[np.float32], bins: Sequence[float]) -> NDArray[np.float32]:
+    """Return the class of each number: how many cut points are not above it; NaN stays NaN.
+
+    Args:
+        values: Of any shape.
+        bins: Cut points, rising; they are taken as float32, as the values are.
+    """
+    classes = np.searchsorted(np.array(bins, np.float32), values, side="right")
+    return np.where(np.isnan(values), values, classes.astype(np.float32))
 
 
 def read_weights(dataset: Dataset) -> NDArray[np.float32]:
@@ -226,8 +241,15 @@ def _classes(
             f"task '{name}': '{classes[0]}' has categories, which loss '{task.loss}' cannot learn; "
             "use loss ce (or bce for two classes)"
         )
-    if task.loss != "ce":
+    if task.bins and classes:
+        raise DataError(
+            f"task '{name}': '{classes[0]}' has categories, and bins cut numbers; remove either, "
+            "or leave the label out of the task"
+        )
+    if not task.is_multiclass:
         return None, None
+    if task.bins:
+        return class_words(task.bins), len(task.bins) + 1
     num_classes = task.num_classes or max((len(names) for names in declared), default=0)
     if any(len(names) != num_classes for names in declared):
         sizes = ", ".join(str(len(names)) for names in declared)

@@ -83,7 +83,7 @@ def merge_labels(
     starts = copies.offset[:-1]
     known = ~np.isnan(copies.values)
     count = np.add.reduceat(known, starts, dtype=np.int64)
-    if spec.loss not in ("bce", "ce"):
+    if not spec.is_class:
         total = np.add.reduceat(np.where(known, copies.values, 0), starts)
         out[copies.target] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         return Merged(out, 0, copies)

@@ -134,7 +134,7 @@ def join_labels(
     )
     contradictions = find_contradictions(
         merged,
-        is_class=spec.loss in ("bce", "ce"),
+        is_class=spec.is_class,
         deviation=_training_deviation(task, part),
         place=(distinct, offset),
         row_ends=np.cumsum(lengths[line]),

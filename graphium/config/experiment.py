@@ -143,9 +143,9 @@ class Experiment(Section):
 
     def _unknown_classes(self) -> Iterator[FieldError]:
         for name, task in self.tasks.items():
-            if task.loss != "ce" or task.num_classes is not None:
-                continue
             if task.dataset not in self.datasets:
+                continue
+            if not task.is_multiclass or task.num_classes is not None or task.bins:
                 continue
             categories = self.datasets[task.dataset].categories
             for label in task.labels:

@@ -1,5 +1,7 @@
 """What is learned: labels of one level of one dataset, with a loss and metrics."""
 
+import itertools
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -8,7 +10,7 @@ from graphium.config.base import Section
 from graphium.config.data import Level
 from graphium.errors import FieldError
 
-Loss = Literal["mae", "mse", "huber", "bce", "ce"]
+Loss = Literal["mae", "mse", "huber", "bce", "ce", "hybrid_ce"]
 Metric = Literal[
     "mae", "rmse", "mae_scaled", "rmse_scaled", "r2", "pearson", "spearman",
     "auroc", "ap", "accuracy",
@@ -20,7 +22,10 @@ REGRESSION_METRICS: tuple[Metric, ...] = (
     "mae", "rmse", "mae_scaled", "rmse_scaled", "r2", "pearson", "spearman",
 )  # fmt: skip
 BINARY_METRICS: tuple[Metric, ...] = ("auroc", "ap", "accuracy")
-MULTICLASS_METRICS: tuple[Metric, ...] = ("accuracy", "auroc")
+MULTICLASS_LOSSES: tuple[Loss, ...] = ("ce", "hybrid_ce")
+MULTICLASS_METRICS: tuple[Metric, ...] = ("accuracy", "auroc", "ap")
+DEFAULT_CE_SHARE = 0.5
+"""Of ``hybrid_ce``, where the task does not say another."""
 
 
 class TaskConfig(Section):
@@ -34,9 +39,18 @@ class TaskConfig(Section):
     labels: list[str] = Field(min_length=1)
     """Label columns, in the order of the outputs; ``NR-*`` stands for all that match."""
     loss: Loss
-    """mae, mse, huber (regression), bce (0/1 labels), ce (classes 0..C-1)."""
+    """mae, mse, huber (regression), bce (0/1 labels), ce (classes 0..C-1), hybrid_ce (classes that
+    have an order: cross entropy and, between the class and the mean of the predicted ones, the
+    squared difference; Beaini et al. 2023)."""
     num_classes: int | None = Field(default=None, ge=2)
-    """Classes of a ``ce`` task; taken from the dataset's ``categories`` when absent."""
+    """Classes of a ``ce`` or ``hybrid_ce`` task; taken from the dataset's ``categories``, or from
+    ``bins``, when absent."""
+    ce_share: float | None = Field(default=None, ge=0, le=1)
+    """Share of the cross entropy in ``hybrid_ce``; the rest is the squared difference. Default:
+    0.5."""
+    bins: list[float] = []
+    """Cut points that make classes of columns of numbers, whatever the store holds: ``[-2, 2]``
+    makes class 0 below -2, class 1 from -2 to below 2 and class 2 from 2 on."""
     metrics: list[Metric] = []
     """Reported for each label and for the task; by default those that fit the loss."""
     normalize: Literal["standard", "none"] | None = None
@@ -56,6 +70,11 @@ class TaskConfig(Section):
         return self.loss in REGRESSION_LOSSES
 
     @property
+    def is_multiclass(self) -> bool:
+        """Whether labels are classes 0..C-1."""
+        return self.loss in MULTICLASS_LOSSES
+
+    @property
     def is_normalized(self) -> bool:
         """Whether labels are scaled for training."""
         return self.normalize == "standard" or (self.normalize is None and self.is_regression)
@@ -67,7 +86,7 @@ class TaskConfig(Section):
             return self.metrics
         if self.is_regression:
             return ["mae", "rmse", "r2", "pearson", "spearman", "mae_scaled"]
-        return list(BINARY_METRICS if self.loss == "bce" else MULTICLASS_METRICS)
+        return list(BINARY_METRICS) if self.loss == "bce" else ["accuracy", "auroc"]
 
     @model_validator(mode="after")
     def _metrics_fit_the_loss(self) -> "TaskConfig":
@@ -85,6 +104,34 @@ class TaskConfig(Section):
             raise FieldError(("normalize",), f"labels of a '{self.loss}' task cannot be scaled")
         return self
 
+    @model_validator(mode="after")
+    def _bins_make_classes(self) -> "TaskConfig":
+        if self.ce_share is not None and self.loss != "hybrid_ce":
+            raise FieldError(("ce_share",), f"only loss 'hybrid_ce' has it, not '{self.loss}'")
+        if not self.bins:
+            return self
+        rising = all(low < high for low, high in itertools.pairwise(self.bins))
+        if not rising or not all(map(math.isfinite, self.bins)):
+            raise FieldError(("bins",), f"cut points must be finite and rise, not {self.bins}")
+        if self.is_regression:
+            raise FieldError(
+                ("bins",), f"loss '{self.loss}' learns numbers; use ce or hybrid_ce (bce: one cut)"
+            )
+        classes = len(self.bins) + 1
+        if self.loss == "bce" and classes != 2:
+            raise FieldError(
+                ("bins",), f"they make {classes} classes, and loss 'bce' has 2: give one cut point"
+            )
+        if self.num_classes not in (None, classes):
+            raise FieldError(("num_classes",), f"bins make {classes}, not {self.num_classes}")
+        return self
+
+
+def class_words(bins: list[float]) -> list[str]:
+    """Return a name for each class that cut points make."""
+    between = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(bins)]
+    return [f"below {bins[0]:g}", *between, f"from {bins[-1]:g}"]
+
 
 class TaskSpec(Section):
     """A task after its columns, classes and label statistics are known; stored with each model."""
@@ -100,9 +147,13 @@ class TaskSpec(Section):
     loss: Loss
     """Loss function."""
     num_classes: int | None = None
-    """C of a ``ce`` task, else None."""
+    """C of a ``ce`` or ``hybrid_ce`` task, else None."""
+    ce_share: float = DEFAULT_CE_SHARE
+    """Share of the cross entropy in ``hybrid_ce``."""
+    bins: list[float] = []
+    """Cut points between classes, where the columns hold numbers."""
     class_names: list[str] | None = None
-    """Names of the C classes, where the dataset declares them."""
+    """Names of the C classes, where the dataset declares them or bins make them."""
     metrics: list[Metric]
     """What is reported."""
     weight: float = 1.0
@@ -113,6 +164,16 @@ class TaskSpec(Section):
     """Mean of the training labels of each column; None where labels are not scaled."""
     std: list[float] | None = None
     """Standard deviation of the training labels of each column (1 where it would be 0)."""
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether labels are classes 0..C-1."""
+        return self.loss in MULTICLASS_LOSSES
+
+    @property
+    def is_class(self) -> bool:
+        """Whether labels are classes, two or more."""
+        return self.loss == "bce" or self.is_multiclass
 
     @property
     def width(self) -> int:

@@ -49,7 +49,7 @@ def to_units(spec: TaskSpec, outputs: Float[Tensor, "R W"]) -> Tensor:
     outputs = outputs.double() if outputs.dtype == torch.float64 else outputs.float()
     if spec.loss == "bce":
         return outputs.sigmoid()
-    if spec.loss == "ce":
+    if spec.is_multiclass:
         return outputs.reshape(len(outputs), len(spec.labels), spec.num_classes or 1).softmax(2)
     if spec.mean is None or spec.std is None:
         return outputs

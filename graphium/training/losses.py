@@ -21,20 +21,25 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from graphium.config.tasks import Loss, TaskSpec
+from graphium.config.tasks import DEFAULT_CE_SHARE, Loss, TaskSpec
 from graphium.graphs.mol_batch import TaskLabels
 
 
 def elementwise_loss(
-    loss: Loss, predictions: Float[Tensor, "R W"], labels: Float[Tensor, "R L"]
+    loss: Loss,
+    predictions: Float[Tensor, "R W"],
+    labels: Float[Tensor, "R L"],
+    ce_share: float = DEFAULT_CE_SHARE,
 ) -> Float[Tensor, "R L"]:
     """Return the loss of each label; all labels must be finite.
 
     Args:
         loss: Which loss. ``huber`` turns linear at 1 (one deviation of scaled labels); ``bce``
-            takes logits; ``ce`` takes C logits for each label (W = L C).
+            takes logits; ``ce`` and ``hybrid_ce`` take C logits for each label (W = L C).
         predictions: One row for each labelled molecule, atom, bond or pair of atoms.
         labels: Scaled numbers, 0/1, or class positions.
+        ce_share: Of ``hybrid_ce`` a, which is a CE + (1 - a) (sum_c p_c c - label)^2 with the
+            softmax p of the logits (Beaini et al. 2023, arXiv:2310.04292, on L1000).
     """
     match loss:
         case "mae":
@@ -46,11 +51,22 @@ def elementwise_loss(
         case "bce":
             return F.binary_cross_entropy_with_logits(predictions, labels, reduction="none")
         case "ce":
-            num_classes = predictions.shape[1] // labels.shape[1]
-            logits = predictions.reshape(*labels.shape, num_classes).movedim(2, 1)  # [R, C, L]
-            return F.cross_entropy(logits, labels.long(), reduction="none")
+            return F.cross_entropy(_logits(predictions, labels), labels.long(), reduction="none")
+        case "hybrid_ce":
+            logits = _logits(predictions, labels)
+            position = torch.arange(logits.shape[1], dtype=logits.dtype, device=logits.device)
+            expected = (logits.softmax(1) * position[:, None]).sum(1)
+            cross_entropy = F.cross_entropy(logits, labels.long(), reduction="none")
+            return ce_share * cross_entropy + (1 - ce_share) * (expected - labels) ** 2
         case _:
             assert_never(loss)
+
+
+def _logits(
+    predictions: Float[Tensor, "R W"], labels: Float[Tensor, "R L"]
+) -> Float[Tensor, "R C L"]:
+    num_classes = predictions.shape[1] // labels.shape[1]
+    return predictions.reshape(*labels.shape, num_classes).movedim(2, 1)
 
 
 def masked_sum(
@@ -58,6 +74,7 @@ def masked_sum(
     predictions: Float[Tensor, "R W"],
     labels: Float[Tensor, "R L"],
     weights: Float[Tensor, " R"],
+    ce_share: float = DEFAULT_CE_SHARE,
 ) -> Float[Tensor, ""]:
     """Add up the weighted losses of the labels that exist.
 
@@ -66,7 +83,7 @@ def masked_sum(
     depends on the predictions, so that every head takes part in every backward pass.
     """
     known = labels.isfinite()
-    losses = elementwise_loss(loss, predictions, torch.where(known, labels, 0))
+    losses = elementwise_loss(loss, predictions, torch.where(known, labels, 0), ce_share)
     return (torch.where(known, losses, 0) * weights[:, None]).sum()
 
 
@@ -93,7 +110,9 @@ def task_sums(
         rows = predictions[spec.name][task.rows]
         rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
         values = scale_labels(spec, task.values.to(rows.dtype))
-        sums[spec.name] = masked_sum(spec.loss, rows, values, task.weights.to(rows.dtype))
+        sums[spec.name] = masked_sum(
+            spec.loss, rows, values, task.weights.to(rows.dtype), spec.ce_share
+        )
     return sums
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from graphium.config.tasks import Metric, TaskSpec
 from graphium.training.ranking import auroc_and_ap, spearman
 
+RANKED: tuple[Metric, Metric] = ("auroc", "ap")
+"""What ``auroc_and_ap`` returns."""
 Values = NDArray[np.float64]
 """[L], NaN where undefined."""
 
@@ -44,9 +46,9 @@ def compute_metrics(
     known = np.isfinite(labels)
     y = np.where(known, labels, 0).astype(np.float64)
     p = np.asarray(predictions, np.float64)
-    finite = np.isfinite(p).all(2) if spec.loss == "ce" else np.isfinite(p)
+    finite = np.isfinite(p).all(2) if spec.is_multiclass else np.isfinite(p)
     broken = (known & ~finite).any(0)  # [L]
-    if spec.loss == "ce":
+    if spec.is_multiclass:
         values = _multiclass(spec, y, np.nan_to_num(p), known)
     else:
         p = np.where(known & finite, p, 0)
@@ -132,14 +134,16 @@ def _binary(
 def _multiclass(
     spec: TaskSpec, y: NDArray[np.float64], p: NDArray[np.float64], known: NDArray[np.bool_]
 ) -> dict[Metric, Values]:
-    """Accuracy, and the mean one-against-rest AUROC over classes that have both sides."""
+    """Accuracy; the mean, over classes that define it, of one-against-rest AUROC or precision."""
     right = ((p.argmax(2) == y) & known).sum(0).astype(np.float64)
     values: dict[Metric, Values] = {
         "accuracy": _ratio(right, known.sum(0).astype(np.float64)),
     }
-    if "auroc" in spec.metrics:
-        each = np.stack([auroc_and_ap(y == c, p[:, :, c], known)[0] for c in range(p.shape[2])])
-        defined = np.isfinite(each)
-        total = np.where(defined, each, 0).sum(0)
-        values["auroc"] = _ratio(total, defined.sum(0).astype(np.float64))
+    if "auroc" in spec.metrics or "ap" in spec.metrics:
+        both = [auroc_and_ap(y == c, p[:, :, c], known) for c in range(p.shape[2])]
+        for i, metric in enumerate(RANKED):
+            each = np.stack([of_class[i] for of_class in both])
+            defined = np.isfinite(each)
+            total = np.where(defined, each, 0).sum(0)
+            values[metric] = _ratio(total, defined.sum(0).astype(np.float64))
     return {metric: values[metric] for metric in spec.metrics}

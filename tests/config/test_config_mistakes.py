@@ -108,8 +108,8 @@ def test_a_wrong_line_is_named_with_its_value_and_what_would_be_right(tmp_path, 
          "e.yaml:1  name: should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$', got 'my run'"),
         ("name: small", "seed: 1", "e.yaml:1  name: required, but not given"),
         ("loss: mae", "loss: mea",
-         "e.yaml:5  tasks.hydration.loss: should be 'mae', 'mse', 'huber', 'bce' or 'ce', "
-         "got 'mea' (did you mean 'mae'?)"),
+         "e.yaml:5  tasks.hydration.loss: should be 'mae', 'mse', 'huber', 'bce', 'ce' or "
+         "'hybrid_ce', got 'mea' (did you mean 'mae'?)"),
         (", loss: mae", "", "e.yaml:5  tasks.hydration.loss: required, but not given"),
         ("labels: [expt]", "labels: expt",
          "e.yaml:5  tasks.hydration.labels: should be a list, got 'expt'"),

@@ -33,6 +33,10 @@ def load(name):
     return load_config(REPOSITORY / "expts" / name).experiment
 
 
+def load_mix(name):
+    return load_config(REPOSITORY / "data" / name, ["name=mix"]).experiment
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_every_experiment_loads(path):
     assert load_config(path).experiment.name
@@ -96,6 +100,15 @@ def test_each_task_alone_is_what_it_is_in_the_mix(task, trunk):
     assert alone.model.head == together.model.heads.get(task, together.model.head)
     assert alone.model.trunk == together.model.trunk
     assert alone.optimizer == together.optimizer
+
+
+def test_published_l1000_has_three_classes_where_the_public_file_has_five():
+    five, three = load("largemix/gine.yaml"), load_mix("largemix/three_classes.yaml")
+    for task in ("l1000_vcap", "l1000_mcf7"):
+        assert (five.tasks[task].loss, five.tasks[task].num_classes) == ("hybrid_ce", 5)
+        changed = {"num_classes": 3}
+        assert three.tasks[task] == five.tasks[task].model_copy(update=changed)
+        assert three.datasets[task].table.endswith("_0-2_th2.csv.gz")
 
 
 @pytest.mark.parametrize("mix", ["largemix", "ultralarge"])

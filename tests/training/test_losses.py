@@ -7,16 +7,17 @@ from graphium.config.tasks import TaskSpec
 from graphium.graphs.mol_batch import TaskLabels
 from graphium.training.losses import elementwise_loss, masked_sum, task_sums, total_loss
 
-LOSSES = ["mae", "mse", "huber", "bce", "ce"]
+LOSSES = ["mae", "mse", "huber", "bce", "ce", "hybrid_ce"]
+MULTICLASS = ("ce", "hybrid_ce")
 NAN = float("nan")
 
 
 def make(loss, rows=6, labels=3, seed=0):
     """Predictions, labels with gaps and weights in double precision."""
     generator = torch.Generator().manual_seed(seed)
-    width = labels * (4 if loss == "ce" else 1)
+    width = labels * (4 if loss in MULTICLASS else 1)
     predictions = torch.randn(rows, width, generator=generator, dtype=torch.float64)
-    high = {"bce": 2, "ce": 4}.get(loss)
+    high = {"bce": 2, "ce": 4, "hybrid_ce": 4}.get(loss)
     if high:
         values = torch.randint(high, (rows, labels), generator=generator).double()
     else:
@@ -33,7 +34,7 @@ def test_gradients_are_those_of_the_known_labels_alone(loss):
 
     one_by_one = predictions.detach().clone().requires_grad_()
     total = torch.zeros((), dtype=torch.float64)
-    classes = 4 if loss == "ce" else 1
+    classes = 4 if loss in MULTICLASS else 1
     for row, column in torch.argwhere(values.isfinite()).tolist():
         cell = one_by_one[row : row + 1, column * classes : (column + 1) * classes]
         label = values[row : row + 1, column : column + 1]
@@ -75,6 +76,25 @@ def test_elementwise_losses_follow_their_formulas():
     got = elementwise_loss("ce", logits, torch.tensor([[2.0, 0.0]]))
     expected = torch.stack([-logits[0, :3].log_softmax(0)[2], -logits[0, 3:].log_softmax(0)[0]])
     torch.testing.assert_close(got[0], expected)
+
+
+def test_the_hybrid_loss_is_cross_entropy_and_the_squared_distance_from_the_mean_class():
+    logits = torch.tensor([[0.0, 1.0, 2.0, 5.0, 0.0, 0.0]])  # two labels of three classes
+    y = torch.tensor([[2.0, 0.0]])
+    p = torch.stack([logits[0, :3].softmax(0), logits[0, 3:].softmax(0)])
+    cross_entropy = torch.stack([-p[0, 2].log(), -p[1, 0].log()])
+    squared = (p[:, 1] + 2 * p[:, 2] - y[0]) ** 2
+
+    for share in (0.0, 0.3, 1.0):
+        got = elementwise_loss("hybrid_ce", logits, y, share)
+        torch.testing.assert_close(got[0], share * cross_entropy + (1 - share) * squared)
+
+
+def test_the_hybrid_loss_minds_how_far_a_wrong_class_is():
+    near, far = torch.tensor([[0.0, 4.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 0.0, 4.0]])
+    y = torch.tensor([[0.0]])
+    assert elementwise_loss("ce", near, y) == elementwise_loss("ce", far, y)
+    assert elementwise_loss("hybrid_ce", near, y) < elementwise_loss("hybrid_ce", far, y)
 
 
 def two_tasks():

@@ -78,10 +78,11 @@ def test_binary_metrics_agree_with_scikit_learn(rng, decimals):
         assert ours.labels[label] == pytest.approx(expected, abs=1e-12)
 
 
-def test_multiclass_metrics_agree_with_scikit_learn(rng):
+@pytest.mark.parametrize("loss", ["ce", "hybrid_ce"])
+def test_multiclass_metrics_agree_with_scikit_learn(rng, loss):
     y = with_gaps(rng, rng.integers(0, 3, (ROWS, LABELS)).astype(float))
     p = rng.dirichlet(np.ones(3), (ROWS, LABELS))
-    task = spec("ce", ["accuracy", "auroc"], num_classes=3)
+    task = spec(loss, ["accuracy", "auroc", "ap"], num_classes=3)
 
     ours = compute_metrics(task, y, p)
 
@@ -91,6 +92,8 @@ def test_multiclass_metrics_agree_with_scikit_learn(rng):
         assert ours.labels[label]["accuracy"] == pytest.approx(accuracy_score(a, b.argmax(1)))
         expected = roc_auc_score(a, b, multi_class="ovr", average="macro")
         assert ours.labels[label]["auroc"] == pytest.approx(expected, abs=1e-12)
+        expected = average_precision_score(np.eye(3)[a.astype(int)], b, average="macro")
+        assert ours.labels[label]["ap"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_one_class_has_no_auroc_and_does_not_enter_the_mean(rng):
