@@ -10,6 +10,7 @@ from graphium.cli.common import RowTimeout, WorkerMemory
 from graphium.cli.data_download import download
 from graphium.cli.data_export import export
 from graphium.cli.data_generate import generate
+from graphium.cli.data_splits import convert_splits
 from graphium.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(download)
 app.command()(export)
 app.command()(generate)
+app.command("convert-splits")(convert_splits)
 
 _EXPERIMENT_SUFFIXES = (".yaml", ".yml")
 
