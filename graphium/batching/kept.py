@@ -1,8 +1,9 @@
 """Opened mixes kept on disk: the next run opens the same one in a moment, or maps it into memory.
 
-A copy is named by all it follows from: the content of the stores, split files, the experiment's
-sections, and this package's own code and libraries. It only ever saves time: one that is damaged is
-made again. Copies that were not used for longest are removed when all are larger than a limit.
+A copy is named by all it follows from: the content and the names of the stores, split files, the
+experiment's sections, and this package's own code and libraries. It only ever saves time: one that
+is damaged is made again, and one that cannot be written is done without. Copies that were not used
+for longest are removed when all are larger than a limit.
 """
 
 import importlib.metadata
@@ -10,6 +11,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +30,7 @@ from graphium.batching.task_data import TaskData
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import StoreError
+from graphium.store.disk_errors import describe
 from graphium.store.files import (
     canonical_json,
     file_sha256,
@@ -78,14 +81,17 @@ def kept_path(
         "version": FORMAT_VERSION,
         "code": _code_sha256(),
         "libraries": {name: importlib.metadata.version(name) for name in _NUMBERS},
-        "stores": [one.store.record.content for one in datasets],
+        # Arrays do not say what their columns are called: the key does, by the bytes of the table.
+        "stores": [(one.store.record.plan.key, one.store.record.content) for one in datasets],
         "encodings": [one.content() for one in encodings],
         "split_files": [
-            file_sha256(Path(one.config.split.file)) if one.config.split.kind == "file" else None
+            _digest_if_there(Path(one.config.split.file))
+            if one.config.split.kind == "file"
+            else None
             for one in datasets
         ],
-        "experiment": experiment.model_dump(
-            mode="json", include={"datasets", "tasks", "features", "keys", "hydrogens"}
+        "experiment": experiment.model_dump_json(  # as text, which keeps the order of tasks
+            include={"datasets", "tasks", "features", "keys", "hydrogens"}
         ),
         "specs": None if specs is None else [one.model_dump(mode="json") for one in specs],
     }
@@ -98,7 +104,32 @@ def is_worth_keeping(mix: Mix) -> bool:
 
 
 def keep(folder: Path, mix: Mix) -> None:
-    """Write a copy; of two writers the first one wins."""
+    """Write a copy; of two writers the first one wins.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    try:
+        _write(folder, mix)
+    except OSError as error:
+        raise StoreError(
+            f"The opened mix cannot be written below {folder.parent}: "
+            f"{describe(error, folder.parent)}. Choose another folder ($GRAPHIUM_CACHE_DIR), or "
+            "hold it in memory (`batch.held_in: ram`)."
+        ) from error
+
+
+def keep_if_possible(folder: Path, mix: Mix) -> None:
+    """Write a copy, which nobody has asked for; where it cannot be written, only say so."""
+    try:
+        _write(folder, mix)
+    except OSError as error:
+        _LOG.warning(
+            "The opened mix is not kept for the next run: %s", describe(error, folder.parent)
+        )
+
+
+def _write(folder: Path, mix: Mix) -> None:
     parent = folder.parent
     parent.mkdir(parents=True, exist_ok=True)
     remove_dead_writers(parent)
@@ -126,7 +157,8 @@ def keep(folder: Path, mix: Mix) -> None:
             if not (folder / MANIFEST).is_file():
                 raise
         sync_folder(parent)
-    _remove_oldest(parent, folder)
+    with suppress(FileNotFoundError):  # another process removes some, too
+        _remove_oldest(parent, folder)
 
 
 def read_kept(folder: Path, datasets: Sequence[Dataset], *, mapped: bool) -> Mix | None:
@@ -144,7 +176,8 @@ def read_kept(folder: Path, datasets: Sequence[Dataset], *, mapped: bool) -> Mix
         for name, (size, digest) in manifest["files"].items():
             _check(folder / name, size, digest)
         arrays = {name[:-4]: _load(folder / name, mapped) for name in manifest["files"]}
-        os.utime(folder / MANIFEST)
+        with suppress(PermissionError):  # a copy of another user
+            os.utime(folder / MANIFEST)
     except (StoreError, OSError) as error:
         _LOG.warning("The kept copy of an opened mix is made again: %s", error)
         shutil.rmtree(folder, ignore_errors=True)
@@ -222,6 +255,14 @@ def _assemble(
         read_smiles=smiles_reader(datasets, dataset, source_row),
         hydrogens=manifest["hydrogens"],
     )
+
+
+def _digest_if_there(file: Path) -> str | None:
+    """Return the digest of a split file; whoever reads it says what is wrong with it."""
+    try:
+        return file_sha256(file)
+    except OSError:
+        return None
 
 
 def _code_sha256() -> str:

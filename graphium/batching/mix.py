@@ -17,7 +17,13 @@ from graphium.batching.columns import (
 )
 from graphium.batching.division import Division, divide
 from graphium.batching.join import Join, JoinedLabels, join_labels, join_rows
-from graphium.batching.kept import is_worth_keeping, keep, kept_path, read_kept
+from graphium.batching.kept import (
+    is_worth_keeping,
+    keep,
+    keep_if_possible,
+    kept_path,
+    read_kept,
+)
 from graphium.batching.mix_data import Mix, SourceRows, smiles_reader
 from graphium.batching.pack import pack_block
 from graphium.batching.stored_encodings import KeptEncodings, encode_mix, look_up
@@ -25,7 +31,7 @@ from graphium.batching.summary import summarize
 from graphium.batching.thinning import thin
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
-from graphium.errors import DataError
+from graphium.errors import DataError, StoreError
 from graphium.graphs.mol_block import offsets
 from graphium.labels.splits import UNUSED
 from graphium.store.blocks import merge_blocks, select_molecules
@@ -55,7 +61,8 @@ def open_mix(
             a machine map (``mmap``); batches are the same.
 
     Raises:
-        StoreError: A store or the key index is absent or damaged.
+        StoreError: A store or the key index is absent or damaged, or the file to map cannot be
+            written.
         DataError: A column, a label, a weight or a split cannot be used as the experiment asks, a
             task has no label in train, or rows are one molecule where ``duplicates`` is error.
     """
@@ -69,11 +76,13 @@ def open_mix(
     mix = read_kept(folder, datasets, mapped=to == "mmap")
     if mix is None:
         mix = _join(experiment, datasets, root, specs, kept)
-        if to == "mmap" or is_worth_keeping(mix):
-            keep(folder, mix)
         if to == "mmap":
+            keep(folder, mix)
             mix = read_kept(folder, datasets, mapped=True)
-            assert mix is not None, "just written"
+            if mix is None:
+                raise StoreError(f"{folder} was removed or damaged as soon as it was written.")
+        elif is_worth_keeping(mix):
+            keep_if_possible(folder, mix)
     return mix
 
 

@@ -15,6 +15,7 @@ from graphium.batching.cut import PLAIN
 from graphium.batching.kernels import COMPILED
 from graphium.batching.mix import open_mix
 from graphium.config.experiment import Experiment
+from graphium.errors import DataError, StoreError
 from graphium.store.layout import MANIFEST
 from graphium.store.prepare import prepare_experiment
 
@@ -152,6 +153,60 @@ def test_a_split_file_with_other_content_makes_another_copy(folder, joins):
         mix = open_mix(Experiment.model_validate(options), folder)
         assert mix.splits()["a"]["test"] == test
     assert len(joins) == 2
+
+
+def test_a_table_whose_columns_changed_their_names_alone_makes_another_copy(folder, tmp_path):
+    """The arrays of both tables are equal."""
+    table = tmp_path / "a.csv"
+    options = experiment(tmp_path).model_dump()
+    options["tasks"] = {
+        name: {"dataset": "a", "level": "graph", "labels": [name], "loss": "mae"} for name in "yz"
+    }
+    options["datasets"]["a"] |= {"categories": {}}
+    swapped = Experiment.model_validate(options)
+    for header, first in (("smiles,y,z", 0.5), ("smiles,z,y", 10.0)):
+        table.write_text(f"{header}\nC,0.5,10\nCC,1.5,20\nCCC,2.5,30\nCCCC,3.5,40\nCCCCC,4.5,50\n")
+        prepare_experiment(swapped, tmp_path, workers=1)
+        mix = open_mix(swapped, tmp_path)
+        assert mix.tasks["y"].values[0, 0] == first
+
+
+def test_tasks_stand_in_the_order_of_the_experiment(folder):
+    options = experiment(folder).model_dump()
+    for names in (["y", "kind", "charge"], ["charge", "y", "kind"]):
+        tasks = {name: options["tasks"][name] for name in names}
+        mix = open_mix(Experiment.model_validate(options | {"tasks": tasks}), folder)
+        assert list(mix.tasks) == names
+
+
+def test_a_split_file_that_is_missing_is_named(folder):
+    options = experiment(folder).model_dump()
+    options["datasets"]["a"]["split"] = {"kind": "file", "file": str(folder / "none.json")}
+    with pytest.raises(DataError, match=r"none\.json cannot be read"):
+        open_mix(Experiment.model_validate(options), folder)
+
+
+def test_a_copy_that_cannot_be_written_stops_only_who_has_to_map_it(folder, caplog):
+    (folder / kept.FOLDER).write_text("in the way")
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert open_mix(experiment(folder), folder).graphs.num_molecules == 5
+        assert "not kept for the next run" in caplog.text
+        with pytest.raises(StoreError, match="held_in: ram"):
+            open_mix(experiment(folder), folder, to="mmap")
+    finally:
+        (folder / kept.FOLDER).unlink()
+
+
+def test_a_copy_of_another_user_is_read(folder, joins, monkeypatch):
+    open_mix(experiment(folder), folder)
+
+    def refuse(path):
+        raise PermissionError(f"not yours: {path}")
+
+    monkeypatch.setattr(kept.os, "utime", refuse)
+    open_mix(experiment(folder), folder)
+    assert len(joins) == 1
 
 
 def damage(copy, how):
