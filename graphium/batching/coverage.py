@@ -11,6 +11,9 @@ from graphium.config.data import Part
 from graphium.errors import DataError
 from graphium.labels.splits import PARTS
 
+_MAX_KINDS = 3
+"""Sets of absent classes that are listed one by one."""
+
 
 def describe_tasks(
     tasks: Mapping[str, TaskData], part: NDArray[np.uint8], *, need_training: bool = True
@@ -76,6 +79,13 @@ def _part_warnings(
         missing = _missing_classes(task, column)
         if missing and label not in absent:
             lacking.setdefault(", ".join(missing), []).append(label)
+    if len(lacking) > _MAX_KINDS:
+        columns = sum(map(len, lacking.values()))
+        return [
+            *warnings,
+            f"task '{spec.name}': in {part}, {columns} of {len(spec.labels)} columns lack a class "
+            "or several: some metrics are undefined there",
+        ]
     return warnings + [
         f"task '{spec.name}': {part} has no {_listed(labels)} of class {names}: some metrics are "
         "undefined there"

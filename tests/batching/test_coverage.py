@@ -70,6 +70,16 @@ def test_a_part_that_lacks_a_class_is_reported():
     ]
 
 
+def test_many_sets_of_absent_classes_make_one_warning():
+    rows = [[0, 1, 2, 3]] * 5 + [[0, 1, 2, 3]] * 2  # in each column another class alone
+    found = warnings(task(rows, loss="ce", num_classes=4))
+    assert found == [
+        f"task 't': in {part}, 4 of 4 columns lack a class or several: some metrics are undefined "
+        "there"
+        for part in ("train", "val", "test")
+    ]
+
+
 def test_a_warning_about_many_columns_stays_short():
     (warning,) = warnings(
         task([[0] * 7, [1] * 7, [0] * 7, [0] * 7, [0] * 7, [0] * 7, [1] * 7], "bce")
