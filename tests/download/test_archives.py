@@ -165,6 +165,21 @@ def test_a_tar_that_unfolds_too_far_is_refused_without_unfolding_it(tmp_path):
     assert "bytes would come out" in refuse(path)
 
 
+def test_what_a_member_says_to_hold_is_enough_to_refuse_it(tmp_path):
+    head = tarfile.TarInfo("huge.csv")
+    head.size = 10**12
+    path = put(tmp_path, "a.tar", head.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
+    assert "bytes would come out" in refuse(path, ArchiveLimits())
+
+
+@pytest.mark.parametrize("damage", ["cut off between members", "a header that is none"])
+def test_the_middle_of_a_tar_is_not_taken_for_its_end(tmp_path, damage):
+    content = tar(member("a.csv"), member("b.csv"))
+    rest = b"" if damage.startswith("cut") else b"x" * 512 + content[1024 + 512 :]
+    path = put(tmp_path, "a.tar", content[:1024] + rest)
+    assert "it is cut off, or a header is damaged" in refuse(path, ArchiveLimits())
+
+
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
 def test_a_header_that_says_to_be_huge_is_not_read(tmp_path, kind):
     head = tarfile.TarInfo("long")

@@ -250,13 +250,17 @@ def test_it_says_plainly_that_nobody_answers(get, server):
 
 
 def test_it_says_plainly_that_the_machine_is_offline(get, server, monkeypatch):
+    asked = []
+
     def unknown(*_, **__):
+        asked.append(1)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(DownloadError, match="no connection to the internet") as error:
-        get(limits={"first_wait": 100.0})  # it is not waited for
+        get()
     assert "attempt" not in str(error.value)
+    assert len(asked) == 1  # it is not tried again
 
 
 def test_requests_go_through_the_proxy_of_the_environment(server, folder, monkeypatch):
