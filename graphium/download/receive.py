@@ -135,7 +135,7 @@ def _refuse_status(answer: Answer, where: str) -> None:
         return
     if status in _PASSING:
         raise InterruptedTransferError(f"{where} answers {status}", _asked_wait(answer))
-    meaning = _MEANINGS.get(status, "which is not a file")
+    meaning = _MEANINGS.get(status, "that is no file")
     raise DownloadError(
         f"{where} answers {status}: {meaning}. Look at the page of the dataset whether the file "
         "has moved, and give its address in the sources; a file that you got in another way can "
