@@ -18,6 +18,7 @@ from graphium.store.encodings import (
     EncodingRecord,
     Precision,
     StoredEncoding,
+    graphs_by_segment,
     plan_encoding,
     read_encoding_manifest,
     stored_encodings,
@@ -135,13 +136,18 @@ def _share_earlier(store: Store, plan: EncodingPlan, folder: Path, writer: str) 
     path = store.path.parent / store.record.plan.earlier[-1].store
     if not (path / MANIFEST).is_file():
         return
-    for one in stored_encodings(open_store(path)):
+    earlier = open_store(path)
+    # Made anew, the earlier store may be cut into other segments than those that it once shared.
+    pairs = zip(graphs_by_segment(earlier.record), graphs_by_segment(store.record), strict=False)
+    is_equal = [theirs == ours for theirs, ours in pairs]
+    for one in stored_encodings(earlier):
         if one.plan.model_copy(update={"graphs": plan.graphs}) == plan:
             one.check()
-            for record in one.manifest.segments:
-                share_folder(
-                    one.path, folder, record.folder, record.segment, list(record.files), writer
-                )
+            for record, is_ours in zip(one.manifest.segments, is_equal, strict=False):
+                if is_ours:
+                    share_folder(
+                        one.path, folder, record.folder, record.segment, list(record.files), writer
+                    )
 
 
 def _read_records(folder: Path) -> dict[int, EncodingRecord]:

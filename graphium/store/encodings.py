@@ -166,6 +166,11 @@ def plan_encoding(
     )
 
 
+def graphs_by_segment(manifest: Manifest) -> list[list[str]]:
+    """Return digests, for each segment of a store, of all that decides the values there."""
+    return [[segment.arrays[name].sha256 for name in _GRAPHS] for segment in manifest.segments]
+
+
 def stored_encodings(store: Store) -> list[StoredEncoding]:
     """Return the finished encodings of a store that this version of graphium would compute alike.
 

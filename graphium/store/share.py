@@ -42,10 +42,13 @@ def share_segments(store: Path, plan: Plan, writer: str) -> None:
     for folder in (store / COMMITS, store / SEGMENTS):
         folder.mkdir(exist_ok=True)
     sync_folder(store)
-    segments = open_store(earlier).record.segments
+    segments = {
+        (one.segment, one.first_row, one.rows): one for one in open_store(earlier).record.segments
+    }
     for number in wanted:
-        segment = segments[number]
-        share_folder(earlier, store, segment.folder, number, list(segment.files), writer)
+        segment = segments.get((number, plan.first_row_of(number), plan.rows_of(number)))
+        if segment is not None:  # else the earlier store was made anew with other segments
+            share_folder(earlier, store, segment.folder, number, list(segment.files), writer)
 
 
 def share_folder(

@@ -261,6 +261,29 @@ def test_a_longer_store_takes_over_what_was_added_to_the_first(tmp_path):
     assert verify_store(longer) == []
 
 
+def test_only_segments_of_the_same_graphs_are_taken_over(tmp_path):
+    """The first store was made anew meanwhile, with other borders of segments."""
+    table = small_table(tmp_path / "t.csv", 30)
+    whole = table.read_text()
+    start = "".join(whole.splitlines(keepends=True)[:21])
+    table.write_text(start)
+    first = prepare_here(table, tmp_path, 10)
+    table.write_text(whole)
+    longer = prepare_here(table, tmp_path, 10)
+    shutil.rmtree(first)
+    (tmp_path / "aside").mkdir()
+    (tmp_path / "aside" / "t.csv").write_text(start)
+    longer.rename(tmp_path / "aside" / longer.name)
+    assert prepare_here(tmp_path / "aside" / "t.csv", tmp_path, 8) == first
+    (tmp_path / "aside" / longer.name).rename(longer)
+    add(first, "laplacian", LAPLACIAN)
+
+    one = add(longer, "laplacian", LAPLACIAN)
+
+    for name, values in computed(longer, "laplacian", LAPLACIAN).items():
+        np.testing.assert_array_equal(read(longer, one)[name], values)
+
+
 POINTS = [
     "owner.named", "plan.linked", "store.folders", "arrays.array", "arrays.written", "tree.files",
     "tree.durable", "record.written", "record.linked", "record.durable", "manifest.synced",

@@ -276,6 +276,30 @@ def test_segments_that_are_gone_are_made_from_the_table(tmp_path):
     assert open_store(longer).smiles() == ["C", "CC", "CCC"]
 
 
+def test_segments_of_other_borders_are_not_shared(tmp_path):
+    """The first store was made anew while the longer one was not finished."""
+    path = tmp_path / "t.csv"
+    config = write(path, ["C", "CC", "CCC", "CCCC"], y=[1, 0, 1, 1])
+    start = path.read_bytes()
+    base = prepare_dataset("x", config, tmp_path, workers=1, segment_rows=2)
+    grow(path, ["CCCCC"], [1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graphium.store.prepare.share_segments", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            prepare_dataset("x", config, tmp_path, workers=1)
+    whole = path.read_bytes()
+    shutil.rmtree(base)
+    path.write_bytes(start)
+    assert prepare_dataset("x", config, tmp_path, workers=1, segment_rows=4) == base
+    path.write_bytes(whole)
+
+    longer = prepare_dataset("x", config, tmp_path, workers=1)
+
+    assert verify_store(longer) == []
+    assert open_store(longer).smiles() == ["C", "CC", "CCC", "CCCC", "CCCCC"]
+    assert open_store(longer).labels(["y"]).values[:, 0].tolist() == [1, 0, 1, 1, 1]
+
+
 CELLS = st.sampled_from(["", "0", "1", "7", "-1", "2.5", "inf", "a", "b", "[1]", "[1, 2]", "[]"])
 
 
