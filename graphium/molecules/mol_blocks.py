@@ -19,6 +19,8 @@ from graphium.molecules.parse import add_hydrogens, is_too_big, parse_smiles, st
 _MARK = re.compile(r"V[23]000\s*$|^M  END", re.MULTILINE)
 _LONGEST = 1 << 20
 """Characters; a block of as many atoms as are read is shorter."""
+_ANYTHING = "AtomNull"
+"""RDKit's name of a query that every atom fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +120,24 @@ def _read(text: str, *, removes_hydrogens: bool) -> Chem.Mol | Refused:
         if is_too_big(graph):
             return Refused(RowStatus.TOO_BIG, f"it has {graph.GetNumAtoms()} atoms")
         if _is_query(graph):
-            return Refused(RowStatus.SYNTAX, "it is a query: lists of atoms or kinds of bonds")
+            return Refused(
+                RowStatus.SYNTAX, "it is a query: it leaves elements or kinds of bonds open"
+            )
         mol: Chem.Mol | None = Chem.MolFromMolBlock(text, removeHs=removes_hydrogens)
         return _diagnose(graph) if mol is None else mol
 
 
 def _is_query(graph: Chem.Mol) -> bool:
-    """Say whether elements or bonds are left open; atoms of no element are dummies."""
-    has_lists = any(atom.HasQuery() and atom.GetAtomicNum() for atom in graph.GetAtoms())
-    return has_lists or any(bond.HasQuery() for bond in graph.GetBonds())
+    """Say whether elements or bonds are left open; ``R`` and ``*`` are dummies, not queries."""
+    return any(bond.HasQuery() for bond in graph.GetBonds()) or any(
+        atom.HasQuery() and not _is_dummy(atom) for atom in graph.GetAtoms()
+    )
+
+
+def _is_dummy(atom: Chem.Atom) -> bool:
+    """Say whether nothing is said of an atom: RDKit reads lists, A, Q, X, M as dummies, too."""
+    is_free: bool = atom.DescribeQuery().strip() == _ANYTHING
+    return is_free and not atom.GetAtomicNum() and not atom.GetQueryType()
 
 
 def _diagnose(graph: Chem.Mol) -> Refused:
