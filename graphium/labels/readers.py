@@ -5,6 +5,7 @@ csv arrives as bytes.
 """
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ _LONGEST_ROW = 1 << 25
 """Bytes. A row must fit a block, so that blocks grow where a longer one is met."""
 _TOO_LONG = "straddl"
 """What Arrow says of a row that does not fit a block."""
+_LINE_END = re.compile(rb"\n")
 _BUFFER_BYTES = 1 << 20
 _BLOCKS_TEXT = 1 << 23
 """Characters of mol blocks in a batch."""
@@ -116,11 +118,14 @@ def _open_csv(path: Path, delimiter: str, blank_rows: bool) -> TableFile:
         return iter(pa.csv.open_csv(path, options, parse, convert))
 
     block_size = max(_BLOCK_BYTES, _COLUMN_BYTES * len(header.columns))
-    return TableFile(path, schema, lambda: _read_csv(path, read, block_size))
+    return TableFile(path, schema, lambda: _read_csv(path, read, block_size, delimiter))
 
 
 def _read_csv(
-    path: Path, read: Callable[[int], Iterator[pa.RecordBatch]], block_size: int
+    path: Path,
+    read: Callable[[int], Iterator[pa.RecordBatch]],
+    block_size: int,
+    delimiter: str,
 ) -> Iterator[pa.RecordBatch]:
     """Yield all rows; begin again with longer blocks where a row does not fit one."""
     num_rows, last = 0, b""
@@ -131,6 +136,7 @@ def _read_csv(
                 rest = batch.slice(min(to_skip, batch.num_rows))
                 to_skip -= batch.num_rows - rest.num_rows
                 if rest.num_rows:
+                    _check_quotes(rest, num_rows, delimiter)
                     num_rows += rest.num_rows
                     yield rest
                     last = rest.column(rest.num_columns - 1)[-1].as_py()
@@ -152,6 +158,29 @@ def _unclosed(where: str) -> pa.ArrowInvalid:
         f"{where} (from 0, below the header) has a quote that is not closed, or is longer than "
         f"{_LONGEST_ROW >> 20} MB"
     )
+
+
+def _check_quotes(batch: pa.RecordBatch, first_row: int, delimiter: str) -> None:
+    """Check that no cell has swallowed rows: a stray quote is closed by the next quoted cell.
+
+    Arrow goes on behind a closing quote as if nothing were wrong: ``"open,1<line end>C,"z",2`` is
+    a cell ``open,1<line end>C,z"`` before a cell ``2``.
+
+    Raises:
+        pa.ArrowInvalid: Names the row and the column.
+    """
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        content = column.buffers()[-1]
+        if content is None or _LINE_END.search(content) is None:
+            continue
+        for row, cell in enumerate(column.to_pylist()):
+            if b"\n" not in cell or (batch.num_columns > 1 and delimiter.encode() not in cell):
+                continue
+            if cell.rstrip().endswith(b'"') and cell.count(b'"') % 2:
+                raise pa.ArrowInvalid(
+                    f"row {first_row + row} (from 0, below the header) has a quote that is not "
+                    f"closed in column '{name}': rows behind it would be part of the cell"
+                )
 
 
 def _last_byte(path: Path) -> bytes:

@@ -66,3 +66,26 @@ def test_a_quoted_cell_of_several_lines_may_end_a_file(tmp_path, small_blocks):
     (tmp_path / "a.csv").write_text('smiles,y\nC,"[1,\n2]"\n\n')
 
     assert cells(tmp_path / "a.csv") == [(b"C", b"[1,\n2]")]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'C,"open,1\nCC,x,2\nCCC,"z",3\nCCCC,w,4\n',
+        'C,"open,1\r\nCC,"z" ,3\r\n',
+        'C,1,"open\nCC,2,x\nCCC,3,"z"\n',
+    ],
+)
+def test_a_quote_that_a_later_cell_closes_does_not_swallow_the_rows_between(tmp_path, rows):
+    (tmp_path / "a.csv").write_text(f"smiles,name,y\nO,a,0\n{rows}", newline="")
+
+    with pytest.raises(DataError, match=r"row 1 .*has a quote that is not closed in column"):
+        cells(tmp_path / "a.csv")
+
+
+def test_quotes_inside_a_cell_of_several_lines_are_no_mistake(tmp_path):
+    rows = [("C", 'tube of\n5"', "1"), ("CC", 'say "hi",\n"you"', "2"), ("CCC", '6"', "3")]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("smiles", "name", "y"), *rows])
+
+    assert cells(tmp_path / "a.csv") == [tuple(cell.encode() for cell in row) for row in rows]
