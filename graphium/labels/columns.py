@@ -7,6 +7,7 @@ strings are few (classes, splits), and is *skipped*, with the reason, otherwise.
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from graphium.config.data import MISSING_CELLS
 from graphium.errors import DataError
+from graphium.labels.header import shorten
 from graphium.labels.storage import LabelStorage, NumberRange
 from graphium.labels.table import Table
 from graphium.labels.types import is_list, is_numeric, is_plain_list, is_text
@@ -28,7 +30,10 @@ ColumnKind = Literal["number", "text", "list", "skipped"]
 ROWS_COUNT = "Rows count from 0 below the header: row 0 is line 2 of a plain csv"
 """What a message that names a row says too."""
 
+_LOG = logging.getLogger(__name__)
 _SHOWN = 40
+_LOST = "\ufffd"
+"""What bytes that are not UTF-8 are read as."""
 
 _IN_JSON = {"nan": "NaN", "None": "null", "inf": "Infinity"}
 _PYTHON_WORD = re.compile(r"\b(?:nan|None|inf)\b")
@@ -79,6 +84,13 @@ def scan_table(table: Table, smiles: str) -> TableScan:
         rows[shard] += batch.num_rows
     if not any(rows):
         raise DataError(f"{table.name} has no rows below its header.")
+    lost = [column.name for column in columns if column.has_lost_letters]
+    if lost:
+        _LOG.warning(
+            "%s is not UTF-8 in the columns %s: letters that are not are all read as '%s', so that "
+            "texts which differ in them alone are the same. Save it as UTF-8",
+            *(table.name, shorten(lost), _LOST),
+        )
     return TableScan(sum(rows), tuple(column.result() for column in columns), tuple(rows))
 
 
@@ -168,6 +180,11 @@ class _Column:
     note: str = ""
     distinct: set[str] = field(default_factory=set)
     range: NumberRange = field(default_factory=NumberRange)
+
+    @property
+    def has_lost_letters(self) -> bool:
+        """Whether its name or a text that is kept has bytes that are not UTF-8."""
+        return any(_LOST in text for text in (self.name, *self.distinct))
 
     def add(self, column: pa.Array, place: _Place) -> None:
         if not (is_numeric(column.type) or is_text(column.type) or is_list(column.type)):

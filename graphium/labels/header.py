@@ -3,6 +3,7 @@
 Only the standard library reads here, so that ``graphium check`` answers at once.
 """
 
+import codecs
 import csv
 import gzip
 import zlib
@@ -36,6 +37,8 @@ SDF = (".sdf", ".sd")
 """Ends of the names of files of mol blocks with properties."""
 SMI_COLUMNS = ("smiles", "name")
 """Columns that such a file is said to have."""
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,12 @@ def read_header(path: Path, delimiter: str) -> Header:
         delimiter: What parts its cells.
 
     Raises:
-        DataError: If the file is empty or cannot be read.
+        DataError: If the file is empty, cannot be read, or has other delimiters.
     """
     try:
+        with open_bytes(path) as start:
+            if start.read(2) in _UTF_16:
+                raise DataError(f"The table {path} is UTF-16; save it as UTF-8.")
         with open_text(path, newline="") as stream:
             reader = csv.reader(stream, delimiter=delimiter)
             names = next(reader, [])
@@ -85,8 +91,21 @@ def read_header(path: Path, delimiter: str) -> Header:
         raise DataError(f"{path} cannot be read: {reason}.") from error
     if not names:
         raise DataError(f"The table {path} has no header line.")
+    if len(names) == 1 and (sign := _other_delimiter(names[0])):
+        raise DataError(
+            f"The header of {path} is one cell, '{names[0]}': are its cells parted by '{sign}'? In "
+            "a .csv commas part them, in a .tsv tabs."
+        )
     columns = number_repeated([name or f"column {k}" for k, name in enumerate(names)])
     return Header(tuple(columns), reader.line_num)
+
+
+def _other_delimiter(name: str) -> str | None:
+    """Return what parts the names of columns that were read as one, SMILES being among them."""
+    for sign in (";", ",", "\t", "|"):
+        if sign in name and smiles_candidates(name.split(sign)):
+            return sign.replace("\t", "tab")
+    return None
 
 
 def number_repeated(names: Sequence[str]) -> list[str]:

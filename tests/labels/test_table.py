@@ -248,6 +248,31 @@ def test_text_that_is_not_utf8_does_not_make_the_table_unreadable(tmp_path):
     assert read_text(column(table, "name")) == ["caf\ufffd"]
 
 
+def test_letters_that_are_lost_are_said_of_the_columns_that_are_kept(tmp_path, caplog):
+    path = tmp_path / "a.csv"
+    path.write_bytes("smiles,y,phase,\xb5M\nC,1,d\xe9j\xe0,2\nCC,2,solid,3\n".encode("latin-1"))
+
+    assert kinds(open_table(path)) == {"y": "number", "phase": "text", "\ufffdM": "number"}
+    (message,) = caplog.messages
+    assert "is not UTF-8 in the columns phase, \ufffdM:" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "encoding", "message"),
+    [
+        ("a.csv", "smiles,y\nC,1\n", "utf-16", r"a\.csv is UTF-16; save it as UTF-8"),
+        ("a.csv", "id;smiles;y\n1;C;1\n", "utf-8", "'id;smiles;y': are its cells parted by ';'?"),
+        ("a.csv", "smiles\ty\nC\t1\n", "utf-8", "are its cells parted by 'tab'?"),
+        ("a.tsv", "y,SMILES\n1,C\n", "utf-8", "are its cells parted by ','?"),
+    ],
+)
+def test_a_table_of_another_encoding_or_delimiter_is_told(tmp_path, name, text, encoding, message):
+    (tmp_path / name).write_bytes(text.encode(encoding))
+
+    with pytest.raises(DataError, match=message):
+        open_table(tmp_path / name)
+
+
 def test_repeated_column_names_are_numbered_as_pandas_does(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("smiles,y,y,y\nC,1,2,3\n")
