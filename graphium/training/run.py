@@ -42,6 +42,7 @@ from graphium.training.progress import EpochReporter, evaluation_entries
 from graphium.training.randomness import StepSeed, derive_seed
 from graphium.training.run_files import (
     check_same_data,
+    describe_data,
     environment,
     metrics_summary,
     write_duplicates,
@@ -255,8 +256,7 @@ def _write_inputs(experiment: Experiment, run_dir: Path, mix: Mix) -> None:
     """Keep what the run started from, before it starts."""
     (run_dir / "config.yaml").write_text(dump_yaml(experiment))
     write_json(run_dir / "environment.json", environment())
-    splits = {"datasets": mix.splits(), "report": mix.report.lines()}
-    write_json(run_dir / "splits.json", splits)
+    write_json(run_dir / "splits.json", describe_data(mix))
     write_duplicates(run_dir / "duplicates.csv", mix)
 
 

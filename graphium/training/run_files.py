@@ -1,6 +1,7 @@
 """What a run leaves in its directory beside checkpoints, for people and for ``apply.report``."""
 
 import csv
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -16,6 +17,7 @@ import torch
 
 import graphium
 from graphium.batching.mix_data import Mix
+from graphium.batching.task_data import TaskData
 from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
@@ -76,15 +78,36 @@ def check_same_data(run_dir: Path, record: ModelRecord, mix: Mix) -> None:
     """Make sure that a run goes on with the data it began with.
 
     Raises:
-        DataError: Tasks, label statistics or the division of the rows differ.
+        DataError: Tasks, labels, their statistics or the division of the rows differ.
     """
     before, _ = read_model(run_dir / "checkpoints" / "last")
-    splits = json.loads((run_dir / "splits.json").read_text())["datasets"]
-    if before.tasks != record.tasks or splits != mix.splits():
+    began = json.loads((run_dir / "splits.json").read_text())
+    now = describe_data(mix)
+    is_same = began["datasets"] == now["datasets"]
+    if "labels" in began:  # else of an earlier version
+        is_same &= began["labels"] == now["labels"]
+    if before.tasks != record.tasks or not is_same:
         raise DataError(
             f"the tables are not those that {run_dir} began with: their labels or the division "
             "into train, val and test differ. Bring the tables back, or start a new run"
         )
+
+
+def describe_data(mix: Mix) -> dict[str, Any]:
+    """Return what ``splits.json`` holds: parts, digests of the labels, and the report in lines."""
+    return {
+        "datasets": mix.splits(),
+        "labels": {name: _digest_labels(task) for name, task in mix.tasks.items()},
+        "report": mix.report.lines(),
+    }
+
+
+def _digest_labels(task: TaskData) -> str:
+    """Return the SHA-256 of the labels of a task, of their weights and of whose they are."""
+    digest = hashlib.sha256()
+    for array in (task.molecule, task.offset, task.values, task.weight):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def write_duplicates(path: Path, mix: Mix) -> None:

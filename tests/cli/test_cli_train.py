@@ -181,6 +181,18 @@ def test_a_run_does_not_go_on_with_other_data(folder: Path, capsys):
     assert (folder / "out/splits.json").read_text() == before
 
 
+def test_a_run_does_not_go_on_with_other_labels_of_the_same_molecules(folder: Path, capsys):
+    """Classes have no statistics, and the molecules stand where they stood."""
+    assert run("--run-dir", "out", "--no-report") == 0
+    (folder / "out/results.json").unlink()
+    table = list(csv.DictReader((folder / "table.csv").open()))
+    write_table(folder / "table.csv", [{**row, "b": 1 - int(row["b"])} for row in table])
+    with pytest.raises(SystemExit) as end:
+        main(["--resume", "out"])
+    assert end.value.code == 3
+    assert "not those that out began with" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of machines without a GPU")
 def test_a_gpu_that_is_not_there_is_named(folder: Path, capsys):
     assert run("trainer.accelerator=gpu", "--no-report") == 2
