@@ -105,9 +105,11 @@ def _join(
     first_row = {s.name: int(starts[of_dataset[s.dataset]]) for s in resolved}
 
     division = divide(datasets, keys)
+    thinned = {}
     for name, first in first_row.items():
-        share = experiment.tasks[name].label_fraction
-        tables[name] = thin(tables[name], share, keys.group_hash, division.part, block, first)
+        share, whole = experiment.tasks[name].label_fraction, tables[name]
+        tables[name] = thin(whole, share, keys.group_hash, division.part, block, first)
+        thinned[name] = len(whole.rows) - len(tables[name].rows)
     has_label, has_atom_label = _labelled_rows(block.num_molecules, tables, first_row)
     used = has_label & (division.part != UNUSED)
     conflicting = division.conflicts(keys.molecule, used)
@@ -136,6 +138,7 @@ def _join(
         division,
         join,
         joined,
+        thinned,
         conflicting,
         part,
         kept,
@@ -187,6 +190,7 @@ def _assemble(
     division: Division,
     join: Join,
     joined: Mapping[str, JoinedLabels],
+    thinned: Mapping[str, int],
     conflicting: NDArray[np.bool_],
     part: NDArray[np.uint8],
     kept: Sequence[KeptEncodings],
@@ -204,6 +208,7 @@ def _assemble(
         division,
         join,
         joined,
+        thinned,
         part,
         conflicting,
         need_training=not fitted,

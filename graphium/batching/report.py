@@ -48,6 +48,8 @@ class TaskReport(Section):
     """Molecules with at least one known label."""
     labels: dict[Part, dict[str, int]]
     """Known labels of each column."""
+    thinned: int = 0
+    """Rows of train whose labels are not used because ``label_fraction`` asks for fewer."""
     merged: int = 0
     """Rows whose labels were merged into an earlier row of the same molecule."""
     ties: int = 0
@@ -123,6 +125,11 @@ def _dataset_line(name: str, dataset: DatasetReport) -> str:
 def _task_lines(name: str, task: TaskReport) -> list[str]:
     known = {part: sum(task.labels[part].values()) for part in PARTS}
     lines = [f"task {name}: {_counts(known)} labels"]
+    if task.thinned:
+        lines.append(
+            f"  labels of {task.thinned:,} training rows are not used (label_fraction): they count "
+            "as missing"
+        )
     if task.merged:
         lines.append(f"  {task.merged:,} rows merged into earlier rows of the same molecule")
     if task.contradicting:

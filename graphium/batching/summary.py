@@ -22,6 +22,7 @@ def summarize(
     division: Division,
     join: Join,
     joined: Mapping[str, JoinedLabels],
+    thinned: Mapping[str, int],
     part: NDArray[np.uint8],
     conflicting: NDArray[np.bool_],
     *,
@@ -35,6 +36,7 @@ def summarize(
         division: Parts of all rows.
         join: Which rows are which molecules.
         joined: The labels of each task.
+        thinned: Rows of each task whose labels were left out before.
         part: [M] part of each molecule.
         conflicting: [T] rows left out because another row of their molecule is held out.
         need_training: Refuse a task that has no label in train.
@@ -63,6 +65,7 @@ def summarize(
         tasks={
             name: report.model_copy(
                 update={
+                    "thinned": thinned[name],
                     "merged": joined[name].merged,
                     "ties": joined[name].ties,
                     "unaligned": joined[name].unaligned,

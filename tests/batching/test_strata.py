@@ -180,6 +180,12 @@ def test_labels_of_atoms_are_thinned_by_molecule_and_held_out_ones_stay(folder):
     assert rows(mix, 1) == rows(whole, 1)
     assert rows(mix, 2) == rows(whole, 2)
     assert rows(mix, 0) < rows(whole, 0)
+    unused = len(rows(whole, 0)) - len(rows(mix, 0))
+    line = (
+        f"  labels of {unused} training rows are not used (label_fraction): they count as missing"
+    )
+    assert line in mix.report.lines()
+    assert not any("label_fraction" in line for line in whole.report.lines())
     task = mix.tasks["q"]
     for row, first, last in zip(task.source_row, task.offset[:-1], task.offset[1:], strict=True):
         assert task.values[first:last, 0].tolist() == list(range(row + 2))
