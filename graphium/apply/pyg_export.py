@@ -4,6 +4,7 @@ A file is what ``InMemoryDataset.load`` takes: the molecules put together, and w
 It holds tensors, numbers and text alone, so that ``torch.load(..., weights_only=True)`` reads it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -28,6 +29,7 @@ from graphium.labels.header import shorten
 from graphium.store.read import Store
 
 SUFFIX = ".pt"
+_FILE = re.compile(rf"\d{{5}}{re.escape(SUFFIX)}")
 ATTRIBUTES: dict[Level, str] = {
     "graph": "y",
     "node": "y_node",
@@ -84,22 +86,35 @@ def export_pyg(
 
     Raises:
         DataError: A pattern fits no column, or ``features`` read coordinates that are not there.
-        UsageError: A file exists.
+        UsageError: A file exists, or the folder cannot be made or has files of others.
     """
     columns = _choose(store, labels)
     if output.suffix == SUFFIX:
         parts = {output: store}
+        taken = [output] if output.exists() else []
     else:
-        output.mkdir(parents=True, exist_ok=True)
         parts = {output / f"{n:05d}{SUFFIX}": one for n, one in enumerate(_segments(store))}
-    taken = [path for path in parts if path.exists()]
+        taken = sorted(output.glob(f"*{SUFFIX}"))  # whoever reads all would read those, too
+        if foreign := [path for path in taken if not _FILE.fullmatch(path.name)]:
+            raise UsageError(f"{output} has other files ({foreign[0].name}); choose another folder")
     if taken and not force:
         raise UsageError(f"{taken[0]} exists; choose another output, or replace it with --force")
+    _make_folder(output.parent if output.suffix == SUFFIX else output)
+    for path in taken:
+        if path not in parts:
+            path.unlink()
     for path, part in parts.items():
         collated = _collate(part, columns, features)
         with replacing(path) as temporary:
             torch.save(_as_pyg_saves(collated, part.num_molecules), temporary)
     return list(parts)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {error.strerror}") from error
 
 
 def _choose(store: Store, patterns: Sequence[str]) -> list[str]:

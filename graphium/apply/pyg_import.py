@@ -50,7 +50,8 @@ def table_from_pyg(
     and ``edge_attr`` if these are those of PyG's ``from_smiles``. Where atoms, bonds or pairs have
     labels, ``edge_index`` must hold the bonds of the SMILES, its atoms in order; that is checked,
     and atomic numbers where they are told.
-    A label of a bond must be equal in both directions. NaN becomes an empty cell.
+    A label of a bond must be equal in both directions. NaN becomes an empty cell, and so do labels
+    that a molecule does not have while another one has.
 
     Args:
         molecules: A list or an ``InMemoryDataset``.
@@ -72,10 +73,13 @@ def table_from_pyg(
         raise UsageError(f"the name of the output, {output}, must end in .parquet")
     if output.exists():
         raise UsageError(f"{output} exists; choose another output")
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent} for {output.name}")
     if not len(molecules):
         raise DataError("There are no molecules in the list.")
-    labels = _find_labels(molecules, levels, columns or {})
-    texts = sorted({key for key in molecules[0].keys() if key.startswith(_TEXT)})  # noqa: SIM118
+    first_with = _first_with(molecules)
+    labels = _find_labels(molecules, first_with, levels, columns or {})
+    texts = sorted(key for key in first_with if key.startswith(_TEXT))
     names = [*(name for one in labels for name in one.columns), *(t[len(_TEXT) :] for t in texts)]
     repeated = sorted({name for name in names if names.count(name) > 1 or name == "smiles"})
     if repeated:
@@ -116,8 +120,20 @@ def _write_molecules(
     return out
 
 
+def _first_with(molecules: "Sequence[Data]") -> dict[str, int]:
+    """Return attribute -> the first molecule that has it."""
+    found: dict[str, int] = {}
+    for row in range(len(molecules)):
+        data = molecules[row]
+        for key in data.keys():  # noqa: SIM118  # not a mapping
+            if data[key] is not None:
+                found.setdefault(key, row)
+    return found
+
+
 def _find_labels(
     molecules: "Sequence[Data]",
+    first_with: Mapping[str, int],
     levels: Mapping[str, Level] | None,
     columns: Mapping[str, Sequence[str]],
 ) -> list[_Labels]:
@@ -125,13 +141,26 @@ def _find_labels(
         levels = {
             attribute: _guess_level(molecules) if attribute == "y" else level
             for level, attribute in ATTRIBUTES.items()
-            if attribute in molecules[0]
+            if attribute in first_with
         }
+    for attribute in columns:
+        if attribute not in levels:
+            known = ", ".join(levels) or "none"
+            raise DataError(
+                f"`columns` names columns of '{attribute}', whose labels are not written; written "
+                f"are those of {known}. Name it in `levels`."
+            )
     out = []
     for attribute, level in levels.items():
-        if attribute not in molecules[0]:
-            raise DataError(f"Molecule 0 has no '{attribute}', which `levels` names.")
-        width = _matrix(molecules[0][attribute], level).shape[1]
+        if level not in ATTRIBUTES:
+            raise DataError(
+                f"`levels` says that '{attribute}' describes '{level}'; what labels describe is "
+                f"one of {', '.join(ATTRIBUTES)}."
+            )
+        if attribute not in first_with:
+            raise DataError(f"No molecule has '{attribute}', which `levels` names.")
+        example = molecules[first_with[attribute]][attribute]
+        width = _matrix(example, level).shape[1]
         usual = [attribute] if width == 1 else [f"{attribute}_{k}" for k in range(width)]
         names = tuple(columns.get(attribute, usual))
         if len(names) != width:
@@ -143,16 +172,17 @@ def _find_labels(
 
 
 def _guess_level(molecules: "Sequence[Data]") -> Level:
-    shapes = [tuple(data.y.shape) for data in molecules]
-    sizes = [int(data.num_nodes) for data in molecules]
+    labelled = [data for data in molecules if data.y is not None]
+    shapes = [_values(data.y).shape for data in labelled]
+    sizes = [int(data.num_nodes) for data in labelled]
     of_atoms = all(shape[:1] == (n,) for shape, n in zip(shapes, sizes, strict=True))
     of_molecules = len({_as_matrix_shape(shape) for shape in shapes}) == 1
     if of_atoms == of_molecules:
         why = "fits both" if of_atoms else "fits neither"
         raise DataError(
-            f"`y` may describe molecules or their atoms, and its shape {why} (molecule 0 has "
-            f"{sizes[0]} atoms and a y of shape {list(shapes[0])}): say `levels={{'y': 'graph'}}` "
-            "or `levels={'y': 'node'}`."
+            f"`y` may describe molecules or their atoms, and its shape {why} (the first molecule "
+            f"that has one has {sizes[0]} atoms and a y of shape {list(shapes[0])}): say "
+            "`levels={'y': 'graph'}` or `levels={'y': 'node'}`."
         )
     return "node" if of_atoms else "graph"
 
@@ -161,12 +191,19 @@ def _as_matrix_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape if len(shape) == 2 and shape[0] == 1 else (-1, *shape)
 
 
+def _values(values: Any) -> NDArray[Any]:
+    """Return a tensor, an array, a list or a number as an array; numbers in float64."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().double().numpy()
+    array = np.asarray(values)
+    return array.astype(np.float64) if array.dtype.kind in "iubf" else array
+
+
 def _matrix(values: Any, level: Level) -> NDArray[Any]:
     """Return [places, L] labels of a molecule: one row at the level of molecules."""
-    array: NDArray[Any] = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
-    array = np.asarray(array)
-    if array.dtype.kind in "iub":
-        array = array.astype(np.float64)
+    array = _values(values)
+    if array.dtype.kind != "f":
+        raise DataError(f"{str(values)[:40]!r} is given as labels; these are numbers.")
     if level == "graph":
         return array.reshape(1, -1)
     return array[:, None] if array.ndim == 1 else array
@@ -188,13 +225,15 @@ def _rows(
         for position, name in enumerate(one.columns):
             cells[name] = _column([matrix[:, position] for matrix in matrices], one.level)
     for text in texts:
-        strings = [data[text] or None for data in molecules]
+        strings = [data.get(text) or None for data in molecules]
         cells[text[len(_TEXT) :]] = pa.array(strings, pa.string())
     return pa.table(cells)
 
 
 def _arranged(data: "Data", labels: _Labels, row: int, graph: Written) -> NDArray[Any]:
     """Return the labels of one molecule in the order of its text; none where there are none."""
+    if labels.attribute not in data or data[labels.attribute] is None:
+        return np.full((int(labels.level == "graph"), len(labels.columns)), np.nan)
     matrix = _matrix(data[labels.attribute], labels.level)
     if labels.level == "graph":
         fits = matrix.shape == (1, len(labels.columns))
@@ -204,7 +243,7 @@ def _arranged(data: "Data", labels: _Labels, row: int, graph: Written) -> NDArra
         fits = matrix.shape == (graph.size(labels.level), len(labels.columns))
     if not fits:
         raise DataError(
-            f"Molecule {row}: '{labels.attribute}' has shape {list(data[labels.attribute].shape)}, "
+            f"Molecule {row}: '{labels.attribute}' has shape {list(matrix.shape)}, "
             f"which does not fit {graph.size(labels.level)} x {len(labels.columns)} labels of "
             f"level {labels.level}."
         )

@@ -308,3 +308,63 @@ def test_a_y_that_fits_atoms_and_molecules_must_be_explained(tmp_path):
 
     assert pd.read_parquet(tmp_path / "atoms.parquet").y[0].tolist() == [1, 2]
     assert list(pd.read_parquet(tmp_path / "molecules.parquet")) == ["smiles", "y_0", "y_1"]
+
+
+@pytest.mark.parametrize(
+    "as_label", [float, int, torch.tensor, lambda y: torch.tensor([[y]]).bfloat16()]
+)
+def test_labels_may_be_numbers_or_tensors_of_any_kind(tmp_path, as_label):
+    pair = [from_smiles("CC"), from_smiles("CO")]
+    for y, data in enumerate(pair, start=1):
+        data.y = as_label(y)
+
+    table_from_pyg(pair, tmp_path / "a.parquet")
+
+    assert pd.read_parquet(tmp_path / "a.parquet").y.tolist() == [1, 2]
+
+
+def test_labels_that_some_molecules_lack_are_missing_there_and_not_lost(tmp_path):
+    last = labelled("CC", y=[[1.0]], y_node=[1.0, 1.0])
+    last.text_phase = "solid"
+    table_from_pyg([labelled("CCO"), last], tmp_path / "a.parquet")
+
+    found = pd.read_parquet(tmp_path / "a.parquet")
+    assert found.y.isna().tolist() == [True, False]
+    assert found.y_node[0] is None
+    assert found.y_node[1].tolist() == [1, 1]
+    assert found.phase.fillna("?").tolist() == ["?", "solid"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"columns": {"z": ["a"]}}, "columns of 'z', whose labels are not written"),
+        ({"levels": {"y": "molecule"}}, "'y' describes 'molecule'; .* one of graph, node"),
+        ({"levels": {"q": "graph"}}, "No molecule has 'q'"),
+    ],
+)
+def test_options_that_fit_nothing_are_refused(tmp_path, options, words):
+    with pytest.raises(DataError, match=words):
+        table_from_pyg([labelled("CCO", y=[1.0])], tmp_path / "a.parquet", **options)
+
+
+def test_a_folder_of_an_earlier_export_keeps_no_file_that_is_not_replaced(store, tmp_path):
+    files = export_pyg(store, tmp_path / "a")
+    (tmp_path / "a" / "00007.pt").write_bytes(files[0].read_bytes())
+
+    with pytest.raises(UsageError, match="exists"):
+        export_pyg(store, tmp_path / "a")
+    assert export_pyg(store, tmp_path / "a", force=True) == files
+    assert sorted((tmp_path / "a").iterdir()) == files
+
+    (tmp_path / "a" / "model.pt").touch()
+    with pytest.raises(UsageError, match=r"other files \(model.pt\)"):
+        export_pyg(store, tmp_path / "a", force=True)
+
+
+def test_the_folder_of_an_exported_file_is_made(store, tmp_path):
+    assert export_pyg(store, tmp_path / "b" / "c" / "a.pt") == [tmp_path / "b" / "c" / "a.pt"]
+
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be made"):
+        export_pyg(store, tmp_path / "file" / "a.pt")
