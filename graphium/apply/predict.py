@@ -35,15 +35,14 @@ class Outcome:
     first: list[str] = field(default_factory=list)
     """The first failures: row (0-based), SMILES and reason."""
 
-    def add(self, smiles: Sequence[str | None], errors: Sequence[str | None]) -> None:
+    def add(self, smiles: Sequence[str], errors: Sequence[str | None]) -> None:
         """Count the next rows."""
         for text, error in zip(smiles, errors, strict=True):
             if error is not None:
                 self.failed += 1
                 self.reasons[error.split(":")[0]] += 1
                 if len(self.first) < 3:
-                    shown = quoted((text or "").partition("\n")[0])  # of a mol block its name
-                    self.first.append(f"row {self.rows}, {shown} ({error})")
+                    self.first.append(f"row {self.rows}, {quoted(text)} ({error})")
             self.rows += 1
 
     def message(self, output: Path) -> str:
@@ -95,7 +94,8 @@ def predict_file(
                 for rows in _pieces(len(smiles), model.specs):
                     predicted = model.predict(smiles[rows], batch_size=batch_size)
                     writer.write(batch[rows], predicted)
-                    outcome.add(smiles[rows], predicted["error"].tolist())
+                    shown = [source.shown(text or "") for text in smiles[rows]]
+                    outcome.add(shown, predicted["error"].tolist())
     return outcome
 
 

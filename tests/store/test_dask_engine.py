@@ -36,7 +36,7 @@ def test_a_dask_worker_that_is_killed_in_mid_segment_changes_nothing(
     def kill_one():
         while not (begun := list(tmp_path.glob(f"stores/*/{SEGMENTS}/*"))):
             time.sleep(0.002)
-        killed.append(int(begun[0].name.split("-")[2]))  # who writes it: machine, process, ...
+        killed.append(int(begun[0].name.split("-")[-2]))  # who writes it: ..., process, token
         os.kill(killed[0], signal.SIGKILL)
 
     workers = [worker.pid for worker in cluster.workers.values()]
