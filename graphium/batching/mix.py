@@ -40,6 +40,9 @@ from graphium.store.planning import check_declared
 from graphium.store.prepare import store_path
 from graphium.store.read import LabelTable, open_store
 
+_ATTEMPTS = 3
+"""To map a mix that is written."""
+
 
 def open_mix(
     experiment: Experiment,
@@ -74,16 +77,24 @@ def open_mix(
     kept = look_up({one.name: one.store for one in datasets}, experiment.features)
     folder = kept_path(root, experiment, datasets, specs, kept)
     mix = read_kept(folder, datasets, mapped=to == "mmap")
-    if mix is None:
-        mix = _join(experiment, datasets, root, specs, kept)
-        if to == "mmap":
-            keep(folder, mix)
-            mix = read_kept(folder, datasets, mapped=True)
-            if mix is None:
-                raise StoreError(f"{folder} was removed or damaged as soon as it was written.")
-        elif is_worth_keeping(mix):
-            keep_if_possible(folder, mix)
-    return mix
+    if mix is not None:
+        return mix
+    joined = _join(experiment, datasets, root, specs, kept)
+    if to == "mmap":
+        return _map(folder, joined, datasets)
+    if is_worth_keeping(joined):
+        keep_if_possible(folder, joined)
+    return joined
+
+
+def _map(folder: Path, joined: Mix, datasets: Sequence[Dataset]) -> Mix:
+    """Write a mix and map what was written, also where others make room or mend meanwhile."""
+    for _ in range(_ATTEMPTS):
+        keep(folder, joined)
+        mix = read_kept(folder, datasets, mapped=True)
+        if mix is not None:
+            return mix
+    raise StoreError(f"{folder} was removed or damaged {_ATTEMPTS} times as soon as it was written")
 
 
 def _join(

@@ -240,6 +240,23 @@ def test_a_damaged_copy_is_made_again_and_said(folder, joins, caplog, how):
     assert len(joins) == 2
 
 
+def test_a_copy_that_another_process_removes_before_it_is_mapped_is_written_again(
+    folder, joins, monkeypatch
+):
+    answers = []
+
+    def late(copy, datasets, *, mapped):
+        if len(answers) == 1:
+            shutil.rmtree(copy)
+        answers.append(kept.read_kept(copy, datasets, mapped=mapped))
+        return answers[-1]
+
+    monkeypatch.setattr(mix_module, "read_kept", late)
+    assert open_mix(experiment(folder), folder, to="mmap") is answers[2]
+    assert answers[:2] == [None, None]
+    assert len(joins) == 1
+
+
 def test_what_was_not_used_for_longest_makes_room(folder, joins, monkeypatch):
     open_mix(experiment(folder), folder)
     monkeypatch.setattr(kept, "MOST_BYTES", 1)
