@@ -71,7 +71,7 @@ def _write_table(
             new = pd.DataFrame(rows.values, columns=names)
             new["error"] = pd.Series(rows.errors, dtype=object)
             writer.write(batch, new)
-            outcome.add(smiles, rows.errors)
+            outcome.add([source.shown(text or "") for text in smiles], rows.errors)
     return outcome
 
 
@@ -84,9 +84,10 @@ def _write_arrays(
     errors: list[str] = []
     for _, smiles in source.batches():
         rows = model.embed_rows(smiles, batch_size=batch_size)
-        outcome.add(smiles, rows.errors)
+        shown = [source.shown(text or "") for text in smiles]
+        outcome.add(shown, rows.errors)
         values.append(rows.values)
-        texts += [source.shown(text or "") for text in smiles]
+        texts += shown
         errors += [error or "" for error in rows.errors]
     embeddings = np.concatenate(values)
     with path.open("wb") as file:
