@@ -16,7 +16,8 @@ MEANINGS = {
 """Why a row is left out, by status."""
 
 TEXT_AFTER = (
-    "there is a blank in it, and text after the SMILES is not read (CXSMILES, names): remove it"
+    "there is a blank in it, and text after the SMILES is not read (names, CXSMILES; but "
+    "coordinates are with `conformers: {kind: given}`): remove it"
 )
 """The note on a text that is refused as ``RowStatus.SYNTAX`` for what follows its SMILES."""
 

@@ -188,6 +188,13 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
                 "graph (hydrogens: %s); they are left out",
                 *(name, coverage.left_out, column, plan.hydrogens),
             )
+    found = manifest.conformers
+    if found is not None and found.missing:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in found.missing.items())
+        _LOG.warning(
+            "Dataset '%s': %d of %d molecules have no coordinates (%s); they stay",
+            *(name, manifest.molecules - found.molecules, manifest.molecules, reasons),
+        )
     write_manifest(store, manifest, writer)
 
 

@@ -21,7 +21,7 @@ def prepared(path, folder, **options):
     return open_store(prepare_dataset("d", config, folder, workers=1))
 
 
-def test_rows_without_coordinates_stay_and_are_counted(tmp_path):
+def test_rows_without_coordinates_stay_and_are_counted(tmp_path, caplog):
     rows = ["CO |(0,0,0;1,0,1)|", "CC", "CN |(0,0,;1,0,)|", "CF |(0,0,1)|", "CC |^1:0|", "O |(,,)|"]
     pd.DataFrame({"smiles": rows, "y": range(6)}).to_csv(tmp_path / "a.csv", index=False)
 
@@ -32,6 +32,8 @@ def test_rows_without_coordinates_stay_and_are_counted(tmp_path):
     found = store.record.conformers
     assert (found.molecules, found.labels) == (1, 2)
     assert found.missing == {"no_coordinates": 1, "two_dimensional": 2, "wrong_number": 1}
+    assert "4 of 5 molecules have no coordinates (" in caplog.text
+    assert "2 two_dimensional" in caplog.text
     positions = store.graphs(positions=True).positions
     assert positions[:2].tolist() == [[0, 0, 0], [1, 0, 1]]
     assert np.isnan(positions[2:]).all()
