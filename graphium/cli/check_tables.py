@@ -128,6 +128,8 @@ def _read_columns(table: TableName) -> tuple[str, ...]:
     if kind in PARQUET:
         return ()
     first, *others = (_columns_of(file, kind) for file in files)
+    if kind in SDF:  # a file may lack properties, as records may
+        return tuple(dict.fromkeys((*first, *(name for columns in others for name in columns))))
     for file, columns in zip(files[1:], others, strict=True):
         check_same_names(shown_table(table), files[0], first, file, columns)
     return first

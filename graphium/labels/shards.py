@@ -1,6 +1,7 @@
 """Files that make one table together must agree on their columns.
 
-Their order is that of the first file. Types may differ as far as no cell changes its meaning: whole
+Their order is that of the first file. Records of an SDF may lack properties, and so may all of a
+file: its cells are missing there. Types may differ as far as no cell changes its meaning: whole
 numbers beside fractions, and a column of which one file knows nothing (pandas writes both).
 """
 
@@ -25,6 +26,8 @@ def common_schema(pattern: str, files: Sequence[TableFile]) -> pa.Schema:
         DataError: If columns differ, or hold what has no type in common; the message names the
             file and the columns.
     """
+    if files[0].structure is not None:
+        return pa.unify_schemas([one.schema for one in files])
     first, *others = files
     schema = first.schema
     for one in others:
@@ -53,10 +56,12 @@ def fit_columns(file: TableFile, schema: pa.Schema) -> Callable[[], Iterator[pa.
 
     def read() -> Iterator[pa.RecordBatch]:
         for batch in file.open():
-            plain = batch.rename_columns(names).select(schema.names)
+            plain = batch.rename_columns(names)
             cells = [
-                cell.cast(field.type, safe=False)
-                for cell, field in zip(plain.columns, schema, strict=True)
+                plain.column(field.name).cast(field.type, safe=False)
+                if field.name in names
+                else pa.nulls(len(plain), field.type)
+                for field in schema
             ]
             yield pa.record_batch(cells, schema=schema)
 

@@ -217,7 +217,10 @@ def test_the_properties_of_an_sdf_are_its_columns(tmp_path):
     (tmp_path / "a.sdf").write_text(f"{block}>  <z>\n1\n\n>  <smiles>\nC\n\n$$$$\n")
     (tmp_path / "b.sdf").write_text("smiles,z\nC,1\n")
 
+    (tmp_path / "c.sdf").write_text(f"{block}>  <y>\n1\n\n$$$$\n")
+
     assert mistakes("datasets.assay.table=a.sdf", "tasks.t.labels=[z]") == []
+    assert mistakes("datasets.assay.table=[a.sdf, c.sdf]", "tasks.t.labels=[y, z]") == []
     (wrong,) = mistakes("datasets.assay.table=a.sdf", "tasks.t.labels=[q]")
     (no_sdf,) = mistakes("datasets.assay.table=b.sdf", "tasks.t.labels=[z]")
 

@@ -52,6 +52,24 @@ def test_columns_are_the_block_its_name_and_the_properties_of_all_records(write,
     ]
 
 
+def test_a_property_that_all_records_of_a_file_lack_is_missing_there(write):
+    write(f"{block('one')}>  <y>\n1.5\n\n$$$$\n", "part-1.sdf")
+    path = write(f"{block('two')}>  <z>\n2\n\n>  <y>\n3\n\n$$$$\n", "part-2.sdf")
+    write(f"{block('three')}$$$$\n", "part-3.sdf")
+
+    table = open_table(path.parent / "part-*.sdf")
+
+    assert table.columns == ("mol", "name", "y", "z")
+    found = [row for batch in table.batches() for row in batch.to_pylist()]
+    assert [(one["name"], one["y"], one["z"]) for one in found] == [
+        ("one", "1.5", None),
+        ("two", "3", "2"),
+        ("three", None, None),
+    ]
+    kinds = {one.name: one.kind for one in scan_table(table, "mol").columns}
+    assert kinds == {"name": "text", "y": "number", "z": "number"}
+
+
 def test_a_property_may_hold_the_smiles_instead(write):
     table = open_table(write(f"{block()}>  <smiles>\nC\n\n$$$$\n"))
 
