@@ -63,7 +63,10 @@ def strata(mix: Mix, sampling: SamplingConfig) -> dict[str, Stratum] | None:
         case "each":
             return None
         case "fractions":
-            visits = {n: round(size * sampling.fractions.get(n, 1.0)) for n, size in sizes.items()}
+            shares = {
+                name: size * sampling.fractions.get(name, 1.0) for name, size in sizes.items()
+            }
+            visits = {name: max(round(share), int(share > 0)) for name, share in shares.items()}
         case "weights":
             shares = {name: sampling.weights[name] * bool(size) for name, size in sizes.items()}
             visits = _divide(sampling.epoch_molecules or int(train.sum()), shares)
@@ -81,9 +84,15 @@ def strata(mix: Mix, sampling: SamplingConfig) -> dict[str, Stratum] | None:
 
 
 def _divide(total: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Divide ``total`` visits in these proportions; the rounded parts add up to it."""
+    """Divide ``total`` visits in these proportions; the rounded parts add up to it.
+
+    Whoever has a share has one visit at least, or it would never be seen.
+    """
     whole = sum(shares.values())
     if not whole:
         return dict.fromkeys(shares, 0)
     ends = np.rint(np.cumsum(list(shares.values())) / whole * total).astype(np.int64)
-    return dict(zip(shares, np.diff(ends, prepend=0).tolist(), strict=True))
+    parts = np.maximum(np.diff(ends, prepend=0), np.array(list(shares.values())) > 0)
+    largest = int(np.argmax(parts))
+    parts[largest] = max(1, parts[largest] - (parts.sum() - total))
+    return dict(zip(shares, parts.tolist(), strict=True))

@@ -23,7 +23,8 @@ class FractionsSamplingConfig(Section):
 
     kind: Literal["fractions"]
     fractions: dict[str, Share] = Field(min_length=1)
-    """By dataset; 1 for those that are not named, 0 leaves one out, 2 visits each twice."""
+    """By dataset; 1 for those that are not named, 0 leaves one out, 2 visits each twice. One visit
+    is the least for a share above 0, here as in the other kinds."""
 
 
 class WeightsSamplingConfig(Section):

@@ -100,6 +100,12 @@ def module(folder, sampling=None):
             {"kind": "weights", "weights": {"large": 1, "small": 3}, "epoch_molecules": 20},
             {"large": 5, "small": 15},
         ),
+        ({"kind": "fractions", "fractions": {"small": 0.01}}, {"large": 40, "small": 1}),
+        ({"kind": "weights", "weights": {"large": 1000, "small": 1}}, {"large": 47, "small": 1}),
+        (
+            {"kind": "weights", "weights": {"large": 9, "small": 1}, "epoch_molecules": 1},
+            {"large": 1, "small": 1},
+        ),
         ({"kind": "temperature", "temperature": 1}, {"large": 39, "small": 9}),
         ({"kind": "temperature", "temperature": 2}, {"large": 33, "small": 15}),
         ({"kind": "temperature", "temperature": 1e9}, {"large": 24, "small": 24}),
