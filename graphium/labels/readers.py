@@ -4,6 +4,7 @@ A batch holds some thousands of rows, so that memory does not grow with the file
 csv arrives as bytes.
 """
 
+import csv
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -128,7 +129,7 @@ def _read_csv(
     delimiter: str,
 ) -> Iterator[pa.RecordBatch]:
     """Yield all rows; begin again with longer blocks where a row does not fit one."""
-    num_rows, last = 0, b""
+    num_rows, last, is_checked = 0, b"", False
     while True:
         to_skip = num_rows
         try:
@@ -136,7 +137,7 @@ def _read_csv(
                 rest = batch.slice(min(to_skip, batch.num_rows))
                 to_skip -= batch.num_rows - rest.num_rows
                 if rest.num_rows:
-                    _check_quotes(rest, num_rows, delimiter)
+                    is_checked = is_checked or _check_quotes(path, rest, num_rows, delimiter)
                     num_rows += rest.num_rows
                     yield rest
                     last = rest.column(rest.num_columns - 1)[-1].as_py()
@@ -160,11 +161,15 @@ def _unclosed(where: str) -> pa.ArrowInvalid:
     )
 
 
-def _check_quotes(batch: pa.RecordBatch, first_row: int, delimiter: str) -> None:
+def _check_quotes(path: Path, batch: pa.RecordBatch, first_row: int, delimiter: str) -> bool:
     """Check that no cell has swallowed rows: a stray quote is closed by the next quoted cell.
 
     Arrow goes on behind a closing quote as if nothing were wrong: ``"open,1<line end>C,"z",2`` is
-    a cell ``open,1<line end>C,z"`` before a cell ``2``.
+    a cell ``open,1<line end>C,z"`` before a cell ``2``. Where a cell looks so, the standard
+    library, which is strict and slow, has the last word.
+
+    Returns:
+        Whether it has read the whole file and found nothing.
 
     Raises:
         pa.ArrowInvalid: Names the row and the column.
@@ -176,11 +181,26 @@ def _check_quotes(batch: pa.RecordBatch, first_row: int, delimiter: str) -> None
         for row, cell in enumerate(column.to_pylist()):
             if b"\n" not in cell or (batch.num_columns > 1 and delimiter.encode() not in cell):
                 continue
-            if cell.rstrip().endswith(b'"') and cell.count(b'"') % 2:
-                raise pa.ArrowInvalid(
-                    f"row {first_row + row} (from 0, below the header) has a quote that is not "
-                    f"closed in column '{name}': rows behind it would be part of the cell"
-                )
+            if not (cell.rstrip().endswith(b'"') and cell.count(b'"') % 2):
+                continue
+            if _is_well_formed(path, delimiter):
+                return True
+            raise pa.ArrowInvalid(
+                f"row {first_row + row} (from 0, below the header) has a quote that is not closed "
+                f"in column '{name}': rows behind it would be part of the cell"
+            )
+    return False
+
+
+def _is_well_formed(path: Path, delimiter: str) -> bool:
+    """Return whether nothing but the end of its cell follows each closing quote."""
+    with open_text(path, newline="") as stream:
+        try:
+            for _ in csv.reader(stream, delimiter=delimiter, strict=True):
+                pass
+        except csv.Error:
+            return False
+    return True
 
 
 def _last_byte(path: Path) -> bytes:

@@ -84,7 +84,11 @@ def test_a_quote_that_a_later_cell_closes_does_not_swallow_the_rows_between(tmp_
 
 
 def test_quotes_inside_a_cell_of_several_lines_are_no_mistake(tmp_path):
-    rows = [("C", 'tube of\n5"', "1"), ("CC", 'say "hi",\n"you"', "2"), ("CCC", '6"', "3")]
+    rows = [
+        ("C", 'tube of\n5"', "1"),
+        ("CC", 'say "hi",\n"you"', "2"),
+        ("CCC", 'a, 5"\nb, 6", c, 7"', "3"),
+    ]
     with (tmp_path / "a.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("smiles", "name", "y"), *rows])
 
