@@ -29,6 +29,8 @@ from graphium.labels.header import shorten
 from graphium.store.read import Store
 
 SUFFIX = ".pt"
+_NO_FOLDERS = (".pth", ".pkl", ".ckpt", ".npz", ".csv", ".parquet")
+"""Ends of names that nobody gives a folder."""
 _FILE = re.compile(rf"\d{{5}}{re.escape(SUFFIX)}")
 ATTRIBUTES: dict[Level, str] = {
     "graph": "y",
@@ -86,12 +88,15 @@ def export_pyg(
 
     Raises:
         DataError: A pattern fits no column, or ``features`` read coordinates that are not there.
-        UsageError: A file exists, or the folder cannot be made or has files of others.
+        UsageError: A file exists or has the name of another format, or the folder cannot be made or
+            has other files.
     """
     columns = _choose(store, labels)
     if output.suffix == SUFFIX:
         parts = {output: store}
         taken = [output] if output.exists() else []
+    elif output.suffix in _NO_FOLDERS:
+        raise UsageError(f"the name of a file, {output}, must end in {SUFFIX}")
     else:
         parts = {output / f"{n:05d}{SUFFIX}": one for n, one in enumerate(_segments(store))}
         taken = sorted(output.glob(f"*{SUFFIX}"))  # whoever reads all would read those, too

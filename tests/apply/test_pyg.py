@@ -362,6 +362,13 @@ def test_a_folder_of_an_earlier_export_keeps_no_file_that_is_not_replaced(store,
         export_pyg(store, tmp_path / "a", force=True)
 
 
+def test_the_name_of_another_format_makes_no_folder(store, tmp_path):
+    with pytest.raises(UsageError, match=r"a\.pth, must end in \.pt"):
+        export_pyg(store, tmp_path / "a.pth")
+
+    assert not (tmp_path / "a.pth").exists()
+
+
 def test_the_folder_of_an_exported_file_is_made(store, tmp_path):
     assert export_pyg(store, tmp_path / "b" / "c" / "a.pt") == [tmp_path / "b" / "c" / "a.pt"]
 
