@@ -197,7 +197,7 @@ def test_text_after_the_smiles_is_told_as_such(tmp_path, caplog):
     reason = f"syntax: {TEXT_AFTER}"
     assert [one.reason for one in store.rejects()] == [reason, reason, "syntax"]
     assert f"row 1 'CCO ethanol': {reason}" in caplog.text
-    with pytest.raises(DataError, match=r"None of the 3.*text after the SMILES is not read \(CXS"):
+    with pytest.raises(DataError, match=r"None of the 3.*after the SMILES is not read \(names"):
         prepare_dataset("b", write(refused, smiles=smiles), tmp_path, workers=1)
 
 
