@@ -107,7 +107,9 @@ def _join(
     """Read the stores and join them."""
     keys = load_keys([dataset.store for dataset in datasets], root, experiment.keys)
     reads_3d = experiment.features.reads_conformers
-    block = merge_blocks([dataset.store.graphs(positions=reads_3d) for dataset in datasets])
+    block = merge_blocks(
+        [dataset.store.graphs(positions=reads_3d, hashes=False) for dataset in datasets]
+    )
     starts = offsets(np.array([dataset.store.num_molecules for dataset in datasets]))
 
     resolved = _resolve_specs(experiment, datasets, specs)

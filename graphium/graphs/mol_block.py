@@ -57,7 +57,8 @@ class MolBlock:
     only proposes who may be equal; the canonical form of ``molecules/identity.py`` decides. From a
     store it is [G, 1]: the first half, which proposes as well."""
     split_hash: NDArray[np.uint64]
-    """[G, 2], or [G, 1], the same of the largest fragment."""
+    """[G, 2], or [G, 1], the same of the largest fragment. Both are [G, 0] where they were not
+    read."""
     atom_rank: NDArray[np.uint16] | None
     """[N] canonical rank of each atom inside its molecule (a permutation of 0..n-1); only labels of
     atoms, bonds and pairs need them. None where there are none; 0 for molecules that came without

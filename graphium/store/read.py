@@ -139,11 +139,13 @@ class Store:
         """Rows of the source table, molecules or not."""
         return self._manifest.plan.rows
 
-    def graphs(self, *, positions: bool = False) -> MolBlock:
+    def graphs(self, *, positions: bool = False, hashes: bool = True) -> MolBlock:
         """Return all molecules, the vocabularies of the segments merged into one.
 
         Args:
             positions: Read the coordinates, too.
+            hashes: Read the hashes, which only the search for equal molecules needs; without them
+                they are [G, 0].
 
         Raises:
             DataError: If there are none.
@@ -154,7 +156,10 @@ class Store:
                 "dataset's option `conformers: {kind: etkdg}`."
             )
         return merge_blocks(
-            [self._read_block(record, positions=positions) for record in self._manifest.segments],
+            [
+                self._read_block(record, positions=positions, hashes=hashes)
+                for record in self._manifest.segments
+            ],
             is_compact=True,  # each segment was merged when it was written
         )
 
@@ -233,9 +238,11 @@ class Store:
     def _read(self, record: SegmentRecord, name: str) -> NDArray[Any]:
         return read_segment_array(self.path, record, name)
 
-    def _read_block(self, record: SegmentRecord, *, positions: bool) -> MolBlock:
+    def _read_block(self, record: SegmentRecord, *, positions: bool, hashes: bool) -> MolBlock:
         """Read a segment; integers are as narrow as on disk, for ``merge_blocks`` to widen."""
-        join_hash, split_hash = unpack_hashes(partial(self._read, record))
+        join_hash = split_hash = np.zeros((record.molecules, 0), np.uint64)
+        if hashes:
+            join_hash, split_hash = unpack_hashes(partial(self._read, record))
         return MolBlock(
             num_atoms=self._read(record, "n_atoms"),
             num_bonds=self._read(record, "n_bonds"),

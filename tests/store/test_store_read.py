@@ -53,6 +53,17 @@ def test_graphs_are_those_of_the_featurizer(store_dir, table):
     assert store.source_rows().tolist() == rows.index.tolist()
 
 
+def test_graphs_are_the_same_without_hashes(store_dir):
+    store = open_store(store_dir)
+
+    whole, bare = store.graphs(), store.graphs(hashes=False)
+
+    assert whole.join_hash.shape == whole.split_hash.shape == (store.num_molecules, 1)
+    assert bare.join_hash.shape == bare.split_hash.shape == (store.num_molecules, 0)
+    for name in ("num_atoms", "num_bonds", "atom_code", "bond_ends", "bond_code", "atom_table"):
+        assert np.array_equal(getattr(whole, name), getattr(bare, name)), name
+
+
 def test_graph_labels_have_a_row_for_each_labelled_molecule(store_dir, table):
     expected = accepted_rows(table)[["z", "y"]].replace(np.inf, np.nan)
     labelled = expected.notna().any(axis=1).to_numpy()
