@@ -1,18 +1,12 @@
 """What the invented tables of a mix look like: ``generate.yaml`` beside its ``mix.yaml``."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from graphium.config.base import Section
-from graphium.config.explain import explain, show
-from graphium.config.load import typed_values
-from graphium.config.mistakes import Mistake, Place, config_error, show_path
-from graphium.config.options import Spot
-from graphium.config.unreadable import UnreadableError, unreadable_file
-from graphium.config.yaml_nodes import YamlNode, read_yaml
+from graphium.config.single_file import read_section
 from graphium.errors import FieldError
 
 RECIPE = "generate.yaml"
@@ -169,35 +163,6 @@ def load_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Raises:
-        ConfigError: Lists every mistake.
+        ConfigError: Lists every mistake with its line.
     """
-    found: list[Mistake] = []
-    try:
-        tree = _read(path, found)
-    except UnreadableError as error:
-        raise config_error([*found, error.mistake], "recipe") from error
-    root = Spot(Recipe)
-    values = typed_values(tree, root, (), found)
-    try:
-        recipe = Recipe.model_validate_json(json.dumps(values), strict=True)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            found += [mistake for _, mistake in explain(detail, tree, root)]
-        raise config_error(found, "recipe") from error
-    if found:
-        raise config_error(found, "recipe")
-    return recipe
-
-
-def _read(path: Path, found: list[Mistake]) -> YamlNode:
-    name = show_path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable_file(path, error, Place(name), "") from error
-    node, mistakes = read_yaml(text, name)
-    found += mistakes
-    if node is None or not isinstance(node.value, dict):
-        what = "the file is empty" if node is None else f"got {show(node)}"
-        raise UnreadableError(Place(name), f"a recipe is made of 'key: value' lines; {what}")
-    return node
+    return read_section(path, Recipe, "recipe")

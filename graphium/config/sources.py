@@ -1,22 +1,16 @@
 """Where the files of a mix come from: ``sources.yaml`` beside its ``mix.yaml``."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from graphium.config.addresses import why_refused, without_secrets
 from graphium.config.base import Section
-from graphium.config.explain import explain, show
-from graphium.config.load import typed_values
-from graphium.config.mistakes import Mistake, Place, config_error, show_path
-from graphium.config.options import Spot
-from graphium.config.unreadable import UnreadableError, unreadable_file
-from graphium.config.yaml_nodes import YamlNode, read_yaml
+from graphium.config.single_file import read_section
 from graphium.errors import FieldError, GroupedFieldError
 
 SOURCES = "sources.yaml"
@@ -126,33 +120,4 @@ def load_sources(path: Path) -> Sources:
     Raises:
         ConfigError: Lists every mistake with its line.
     """
-    found: list[Mistake] = []
-    try:
-        tree = _read(path, found)
-    except UnreadableError as error:
-        raise config_error([*found, error.mistake], "sources") from error
-    root = Spot(Sources)
-    values = typed_values(tree, root, (), found)
-    try:
-        sources = Sources.model_validate_json(json.dumps(values), strict=True)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            found += [mistake for _, mistake in explain(detail, tree, root)]
-        raise config_error(found, "sources") from error
-    if found:
-        raise config_error(found, "sources")
-    return sources
-
-
-def _read(path: Path, found: list[Mistake]) -> YamlNode:
-    name = show_path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable_file(path, error, Place(name), "") from error
-    node, mistakes = read_yaml(text, name)
-    found += mistakes
-    if node is None or not isinstance(node.value, dict):
-        what = "the file is empty" if node is None else f"got {show(node)}"
-        raise UnreadableError(Place(name), f"sources are made of 'key: value' lines; {what}")
-    return node
+    return read_section(path, Sources, "sources")
