@@ -5,6 +5,7 @@ from typing import final
 import pytorch_lightning as pl
 
 from graphium.batching.loader import BatchLoader, EvalLoader
+from graphium.batching.maker import BatchMaker, HostMaker
 from graphium.batching.mix_data import Mix
 from graphium.batching.sampler import PositionalSampler
 from graphium.batching.strata import strata
@@ -32,6 +33,7 @@ class MolDataModule(pl.LightningDataModule):
         self._mix = mix
         self._batch = experiment.batch
         self._seed = experiment.seed
+        self._maker: BatchMaker = HostMaker(mix.graphs, mix.tasks)
         self.strata = strata(mix, experiment.batch.sampling)
 
     @property
@@ -42,7 +44,7 @@ class MolDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> BatchLoader:
         """Return the training batches of this rank."""
         rank, world_size = self._rank_and_world_size()
-        return BatchLoader(self._mix.graphs, self._mix.tasks, self._sampler(world_size), rank=rank)
+        return BatchLoader(self._maker, self._sampler(world_size), rank=rank)
 
     def _sampler(self, world_size: int) -> PositionalSampler:
         return PositionalSampler(
@@ -65,8 +67,7 @@ class MolDataModule(pl.LightningDataModule):
     def _eval_loader(self, part: Part) -> EvalLoader:
         rank, world_size = self._rank_and_world_size()
         return EvalLoader(
-            self._mix.graphs,
-            self._mix.tasks,
+            self._maker,
             self._mix.molecules(part),
             self._batch.eval_size,
             rank=rank,

@@ -6,11 +6,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.batching.collate import collate
-from graphium.batching.cut import best_cutter
-from graphium.batching.pack import PackedGraphs
+from graphium.batching.maker import BatchMaker
 from graphium.batching.sampler import PositionalSampler
-from graphium.batching.task_data import LabelTotals, TaskData
 from graphium.graphs.mol_batch import MolBatch
 
 
@@ -23,26 +20,15 @@ class BatchLoader:
     batches handed out, so nothing must fetch ahead (Lightning does not when a loader has a length).
 
     Args:
-        graphs: The packed molecules.
-        tasks: All tasks.
+        maker: Makes each batch.
         sampler: Order and division of the molecules.
         rank: This process among the sampler's ranks.
     """
 
-    def __init__(
-        self,
-        graphs: PackedGraphs,
-        tasks: Mapping[str, TaskData],
-        sampler: PositionalSampler,
-        *,
-        rank: int = 0,
-    ) -> None:
-        self._graphs = graphs
-        self._tasks = tasks
+    def __init__(self, maker: BatchMaker, sampler: PositionalSampler, *, rank: int = 0) -> None:
+        self._maker = maker
         self._sampler = sampler
         self._rank = rank
-        self._totals = LabelTotals(tasks)
-        self._cutter = best_cutter(graphs.num_molecules)
         self._epoch = 0
         self._position = 0
 
@@ -62,8 +48,7 @@ class BatchLoader:
 
     def _batch(self, epoch: int, position: int) -> MolBatch:
         molecules = self._sampler.micro_batch(epoch, position, self._rank)
-        totals = self._totals(self._sampler.whole_step(epoch, position))
-        return collate(self._graphs, self._tasks, molecules, totals, self._cutter)
+        return self._maker(molecules, self._sampler.whole_step(epoch, position))
 
     @property
     def sampler(self) -> "BatchLoader":
@@ -92,8 +77,7 @@ class EvalLoader:
     number of batches (a last one may be empty), so that none waits for another.
 
     Args:
-        graphs: The packed molecules.
-        tasks: All tasks; empty for prediction.
+        maker: Makes each batch.
         molecules: [M] positions to visit.
         size: Most molecules of one batch.
         rank: This process.
@@ -102,18 +86,14 @@ class EvalLoader:
 
     def __init__(
         self,
-        graphs: PackedGraphs,
-        tasks: Mapping[str, TaskData],
+        maker: BatchMaker,
         molecules: NDArray[np.int64],
         size: int,
         *,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self._graphs = graphs
-        self._tasks = tasks
-        self._totals = LabelTotals(tasks)
-        self._cutter = best_cutter(graphs.num_molecules)
+        self._maker = maker
         num_batches = -(-len(molecules) // (size * world_size))
         pieces = np.array_split(molecules, num_batches * world_size) if num_batches else []
         self._batches = pieces[rank::world_size]
@@ -124,5 +104,4 @@ class EvalLoader:
 
     def __iter__(self) -> Iterator[MolBatch]:
         for molecules in self._batches:
-            totals = self._totals(molecules)
-            yield collate(self._graphs, self._tasks, molecules, totals, self._cutter)
+            yield self._maker(molecules, molecules)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from graphium.batching.loader import BatchLoader, EvalLoader
+from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
 from graphium.testing.toy import toy_mix
 
@@ -15,7 +16,7 @@ def mix():
 
 def loader(mix, *, rank=0, world_size=1, accumulate=1, size=8):
     sampler = PositionalSampler(mix.molecules("train"), size, 5, world_size, accumulate)
-    return BatchLoader(mix.graphs, mix.tasks, sampler, rank=rank)
+    return BatchLoader(HostMaker(mix.graphs, mix.tasks), sampler, rank=rank)
 
 
 def keys(batches):
@@ -104,7 +105,9 @@ def test_every_micro_batch_knows_the_label_totals_of_its_whole_step(mix, world_s
 @pytest.mark.parametrize("count", [0, 1, 5, 16, 17, 36])
 def test_evaluation_counts_each_molecule_once_with_equal_numbers_of_batches(mix, world_size, count):
     loaders = [
-        EvalLoader(mix.graphs, mix.tasks, np.arange(count), 4, rank=rank, world_size=world_size)
+        EvalLoader(
+            HostMaker(mix.graphs, mix.tasks), np.arange(count), 4, rank=rank, world_size=world_size
+        )
         for rank in range(world_size)
     ]
     batches = [list(one) for one in loaders]
@@ -117,7 +120,7 @@ def test_evaluation_counts_each_molecule_once_with_equal_numbers_of_batches(mix,
 
 
 def test_evaluation_keeps_the_order_and_counts_labels_of_each_batch_alone(mix):
-    batches = list(EvalLoader(mix.graphs, mix.tasks, np.arange(36), 10))
+    batches = list(EvalLoader(HostMaker(mix.graphs, mix.tasks), np.arange(36), 10))
 
     assert flat(keys(batches)) == list(range(36))
     for batch in batches:

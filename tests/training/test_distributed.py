@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.parallel import DistributedDataParallel
 
 from graphium.batching.loader import BatchLoader
+from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
 from graphium.batching.task_data import TaskData
 from graphium.nn.build import build_network
@@ -60,7 +61,7 @@ def gradients(rank, world_size, accumulate, dtype, step):
     network = build_network(experiment.model, experiment.features, specs, seed=1).to(dtype).eval()
     model = DistributedDataParallel(network) if world_size > 1 else network
     sampler = PositionalSampler(mix.molecules("train"), STEP_SIZE, 0, world_size, accumulate)
-    loader = BatchLoader(mix.graphs, tasks, sampler, rank=rank)
+    loader = BatchLoader(HostMaker(mix.graphs, tasks), sampler, rank=rank)
     loader.load_state_dict({"epoch": 0, "position": step * accumulate})
     batches = iter(loader)
     for _ in range(accumulate):  # every micro-batch exchanges; the sum is the same

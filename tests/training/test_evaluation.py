@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from graphium.batching.loader import EvalLoader
+from graphium.batching.maker import HostMaker
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.evaluation import PredictionCollector, to_units
@@ -21,7 +22,7 @@ def collect(mix, size):
     collector = PredictionCollector(mix.specs)
     everything = np.arange(len(mix.part))
     with torch.no_grad():
-        for batch in EvalLoader(mix.graphs, mix.tasks, everything, size):
+        for batch in EvalLoader(HostMaker(mix.graphs, mix.tasks), everything, size):
             collector.add(batch, network(batch))
     return collector.gather()
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from graphium.batching.loader import BatchLoader
+from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
@@ -32,7 +33,9 @@ def losses(kind: str) -> list[float]:
     network = build_network(experiment.model, experiment.features, mix.specs, seed=0)
     optimizer = build_optimizer(network, experiment.optimizer, is_frozen_first=lambda _: False)
     schedule = build_schedule(optimizer, experiment.optimizer, steps_per_epoch=4, max_epochs=5)
-    loader = BatchLoader(mix.graphs, mix.tasks, PositionalSampler(mix.molecules("train"), 8, 0))
+    loader = BatchLoader(
+        HostMaker(mix.graphs, mix.tasks), PositionalSampler(mix.molecules("train"), 8, 0)
+    )
     out: list[float] = []
     while len(out) < STEPS:
         for batch in loader:

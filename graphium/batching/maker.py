@@ -1,0 +1,47 @@
+"""Makes the batch of molecules that a loader names by their positions."""
+
+from collections.abc import Mapping
+from typing import Protocol, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.batching.collate import collate
+from graphium.batching.cut import best_cutter
+from graphium.batching.pack import PackedGraphs
+from graphium.batching.task_data import LabelTotals, TaskData
+from graphium.graphs.mol_batch import MolBatch
+
+
+class BatchMaker(Protocol):
+    """Makes batches; a function of its arguments, so that batches can be made in any order."""
+
+    def __call__(self, molecules: NDArray[np.int64], whole_step: NDArray[np.int64]) -> MolBatch:
+        """Return the batch of some molecules.
+
+        Args:
+            molecules: [G] positions in the mix, in the order of the batch; may be empty.
+            whole_step: Positions of all molecules whose labels count in ``label_totals``.
+        """
+        ...
+
+
+@final
+class HostMaker:
+    """Makes batches on the CPU, of arrays in memory or in a mapped file.
+
+    Args:
+        graphs: The packed molecules.
+        tasks: All tasks; empty for prediction.
+    """
+
+    def __init__(self, graphs: PackedGraphs, tasks: Mapping[str, TaskData]) -> None:
+        self._graphs = graphs
+        self._tasks = tasks
+        self._totals = LabelTotals(tasks)
+        self._cutter = best_cutter(graphs.num_molecules)
+
+    def __call__(self, molecules: NDArray[np.int64], whole_step: NDArray[np.int64]) -> MolBatch:
+        """Return the batch of some molecules (``BatchMaker``)."""
+        totals = self._totals(whole_step)
+        return collate(self._graphs, self._tasks, molecules, totals, self._cutter)
