@@ -3,6 +3,7 @@
 from typing import final
 
 import pytorch_lightning as pl
+import torch
 
 from graphium.batching.loader import BatchLoader, EvalLoader
 from graphium.batching.maker import BatchMaker, HostMaker
@@ -32,8 +33,9 @@ class MolDataModule(pl.LightningDataModule):
         super().__init__()
         self._mix = mix
         self._batch = experiment.batch
+        self._features = experiment.features
         self._seed = experiment.seed
-        self._maker: BatchMaker = HostMaker(mix.graphs, mix.tasks)
+        self._makers: dict[torch.device, BatchMaker] = {}
         self.strata = strata(mix, experiment.batch.sampling)
 
     @property
@@ -44,7 +46,9 @@ class MolDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> BatchLoader:
         """Return the training batches of this rank."""
         rank, world_size = self._rank_and_world_size()
-        return BatchLoader(self._maker, self._sampler(world_size), rank=rank)
+        return BatchLoader(
+            self._maker(), self._sampler(world_size), rank=rank, prefetch=self._batch.prefetch
+        )
 
     def _sampler(self, world_size: int) -> PositionalSampler:
         return PositionalSampler(
@@ -67,12 +71,22 @@ class MolDataModule(pl.LightningDataModule):
     def _eval_loader(self, part: Part) -> EvalLoader:
         rank, world_size = self._rank_and_world_size()
         return EvalLoader(
-            self._maker,
+            self._maker(),
             self._mix.molecules(part),
             self._batch.eval_size,
             rank=rank,
             world_size=world_size,
+            prefetch=self._batch.prefetch,
         )
+
+    def _maker(self) -> BatchMaker:
+        """Return what makes the batches of this rank, for the device of its network."""
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        if device not in self._makers:
+            self._makers[device] = HostMaker(
+                self._mix.graphs, self._mix.tasks, self._features, device
+            )
+        return self._makers[device]
 
     def _rank_and_world_size(self) -> tuple[int, int]:
         if self.trainer is None:

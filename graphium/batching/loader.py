@@ -1,12 +1,15 @@
 """Loaders of batches: one for training whose place can be saved, one for evaluation."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import partial
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.maker import BatchMaker
+from graphium.batching.prefetch import made_ahead
 from graphium.batching.sampler import PositionalSampler
 from graphium.graphs.mol_batch import MolBatch
 
@@ -17,18 +20,23 @@ class BatchLoader:
 
     Its whole state is (epoch, position): the micro-batch that comes next. Iterating goes on from
     there and ends with the epoch; the next iteration is the next epoch. The position counts
-    batches handed out, so nothing must fetch ahead (Lightning does not when a loader has a length).
+    batches handed out, not those made ahead, so nothing else must fetch ahead (Lightning does not
+    when a loader has a length).
 
     Args:
         maker: Makes each batch.
         sampler: Order and division of the molecules.
         rank: This process among the sampler's ranks.
+        prefetch: Batches to make ahead, in a thread; 0 makes each when it is asked for.
     """
 
-    def __init__(self, maker: BatchMaker, sampler: PositionalSampler, *, rank: int = 0) -> None:
+    def __init__(
+        self, maker: BatchMaker, sampler: PositionalSampler, *, rank: int = 0, prefetch: int = 0
+    ) -> None:
         self._maker = maker
         self._sampler = sampler
         self._rank = rank
+        self._prefetch = prefetch
         self._epoch = 0
         self._position = 0
 
@@ -37,14 +45,15 @@ class BatchLoader:
         return self._sampler.micro_batches_per_epoch
 
     def __iter__(self) -> Iterator[MolBatch]:
-        epoch = self._epoch
-        for position in range(self._position, len(self)):
-            batch = self._batch(epoch, position)
-            # Before handing it out: a checkpoint is written while the consumer holds the batch,
-            # and nobody asks for what follows the last one.
-            is_last = position + 1 == len(self)
-            self._epoch, self._position = (epoch + 1, 0) if is_last else (epoch, position + 1)
-            yield batch
+        epoch, positions = self._epoch, range(self._position, len(self))
+        jobs = (partial(self._batch, epoch, position) for position in positions)
+        with closing(made_ahead(jobs, self._prefetch)) as batches:
+            for position, batch in zip(positions, batches, strict=True):
+                # Before handing it out: a checkpoint is written while the consumer holds the batch,
+                # and nobody asks for what follows the last one.
+                is_last = position + 1 == len(self)
+                self._epoch, self._position = (epoch + 1, 0) if is_last else (epoch, position + 1)
+                yield batch
 
     def _batch(self, epoch: int, position: int) -> MolBatch:
         molecules = self._sampler.micro_batch(epoch, position, self._rank)
@@ -82,6 +91,7 @@ class EvalLoader:
         size: Most molecules of one batch.
         rank: This process.
         world_size: Number of processes.
+        prefetch: Batches to make ahead, in a thread; 0 makes each when it is asked for.
     """
 
     def __init__(
@@ -92,8 +102,10 @@ class EvalLoader:
         *,
         rank: int = 0,
         world_size: int = 1,
+        prefetch: int = 0,
     ) -> None:
         self._maker = maker
+        self._prefetch = prefetch
         num_batches = -(-len(molecules) // (size * world_size))
         pieces = np.array_split(molecules, num_batches * world_size) if num_batches else []
         self._batches = pieces[rank::world_size]
@@ -103,5 +115,6 @@ class EvalLoader:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[MolBatch]:
-        for molecules in self._batches:
-            yield self._maker(molecules, molecules)
+        jobs = (partial(self._maker, molecules, molecules) for molecules in self._batches)
+        with closing(made_ahead(jobs, self._prefetch)) as batches:
+            yield from batches

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Protocol, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from graphium.batching.collate import collate
 from graphium.batching.cut import best_cutter
 from graphium.batching.pack import PackedGraphs
+from graphium.batching.step_encodings import to_device
 from graphium.batching.task_data import LabelTotals, TaskData
+from graphium.config.features import FeaturesConfig
 from graphium.graphs.mol_batch import MolBatch
 
 
@@ -30,18 +33,35 @@ class BatchMaker(Protocol):
 class HostMaker:
     """Makes batches on the CPU, of arrays in memory or in a mapped file.
 
+    Where the network is on a CPU, a batch has all its encodings; for a GPU those that were not kept
+    are left to ``step_encodings.to_device``, and the batch is in pinned memory.
+
     Args:
         graphs: The packed molecules.
         tasks: All tasks; empty for prediction.
+        features: The ``features`` section; by default batches have the encodings of ``graphs``.
+        device: Where the network is.
     """
 
-    def __init__(self, graphs: PackedGraphs, tasks: Mapping[str, TaskData]) -> None:
+    def __init__(
+        self,
+        graphs: PackedGraphs,
+        tasks: Mapping[str, TaskData],
+        features: FeaturesConfig | None = None,
+        device: torch.device | None = None,
+    ) -> None:
         self._graphs = graphs
         self._tasks = tasks
+        self._features = features
+        self._device = device or torch.device("cpu")
         self._totals = LabelTotals(tasks)
         self._cutter = best_cutter(graphs.num_molecules)
 
     def __call__(self, molecules: NDArray[np.int64], whole_step: NDArray[np.int64]) -> MolBatch:
         """Return the batch of some molecules (``BatchMaker``)."""
         totals = self._totals(whole_step)
-        return collate(self._graphs, self._tasks, molecules, totals, self._cutter)
+        batch = collate(self._graphs, self._tasks, molecules, totals, self._cutter)
+        if self._device.type == "cuda":
+            with torch.cuda.device(self._device):  # each thread has a current one
+                return batch.pin_memory()
+        return batch if self._features is None else to_device(batch, self._features, self._device)

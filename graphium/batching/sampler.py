@@ -51,11 +51,12 @@ class PositionalSampler:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Return [M] all molecules as the epoch visits them."""
-        if self._order[0] != epoch:
+        last, order = self._order  # both at once: another thread may ask for another epoch
+        if last != epoch:
             visits, keys = self._visits(epoch)
-            order = np.argsort(seeded_hash((self._seed, epoch), keys), kind="stable")
-            self._order = (epoch, visits[order])
-        return self._order[1]
+            order = visits[np.argsort(seeded_hash((self._seed, epoch), keys), kind="stable")]
+            self._order = (epoch, order)
+        return order
 
     def _visits(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return [M] the molecules of an epoch, and a number of each visit."""

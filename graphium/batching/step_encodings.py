@@ -1,6 +1,6 @@
 """Positional encodings of one batch, where they are not kept for all molecules."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import torch
@@ -8,7 +8,7 @@ import torch
 from graphium.config.features import FeaturesConfig
 from graphium.graphs.encodings.arrays import FLOAT32, Array
 from graphium.graphs.encodings.compute import Encoded, encode
-from graphium.graphs.encodings.stacks import split_graph
+from graphium.graphs.encodings.stacks import Molecules, split_graph
 from graphium.graphs.mol_batch import MolBatch
 
 
@@ -25,28 +25,67 @@ def batch_encodings(batch: MolBatch, features: FeaturesConfig, like: Array) -> E
     return encode(split_graph(num_atoms, begin, end), features, like)
 
 
+def lacking(
+    features: FeaturesConfig, atoms: Collection[str], bonds: Collection[str]
+) -> FeaturesConfig | None:
+    """Return the features with only those encodings that a batch still lacks; None if it has all.
+
+    Args:
+        features: The ``features`` section.
+        atoms: Names of the encodings of atoms that the batch has.
+        bonds: Names of the encodings of bonds.
+    """
+    if features.encodings.compute == "ahead":
+        return None
+    kinds = [kind for kind in features.encodings.at("node") if _column(kind) not in atoms]
+    kinds += [kind for kind in features.encodings.at("edge") if kind not in bonds]
+    return features.with_encodings(kinds) if kinds else None
+
+
 def to_device(batch: MolBatch, features: FeaturesConfig, device: torch.device) -> MolBatch:
-    """Return a copy on ``device``, encoded there where that was not done ahead.
+    """Return the batch on ``device``, encoded there where that was not done before.
 
     A CPU runs what ``pack_block`` runs, with numpy. Another device computes with torch: it rounds
     differently, and may return another basis of eigenvectors of equal eigenvalues. Unverified on
     GPU.
 
     Args:
-        batch: On the CPU.
+        batch: On the CPU; where nothing is to be encoded, it may be on ``device`` already.
         features: The ``features`` section.
         device: Where the network is.
     """
-    if features.encodings.compute == "ahead":
-        return batch.to(device)
-    like = FLOAT32 if device.type == "cpu" else torch.empty(0, device=device)
-    encoded = batch_encodings(batch, features, like)
-    moved = batch.to(device)
+    todo = lacking(features, batch.encodings, batch.bond_encodings)
+    moved = batch if batch.keys.device == device else batch.to(device)
+    return moved if todo is None else _with(moved, batch_encodings(batch, todo, _like(device)))
+
+
+def encode_on(batch: MolBatch, molecules: Molecules, features: FeaturesConfig) -> MolBatch:
+    """Return a batch with more encodings, computed where it is.
+
+    Args:
+        batch: On any device.
+        molecules: The same molecules, in the memory of the CPU.
+        features: The ``features`` section with the encodings that the batch lacks.
+    """
+    return _with(batch, encode(molecules, features, _like(batch.keys.device)))
+
+
+def _like(device: torch.device) -> Array:
+    """Return the ``like`` of encodings on a device."""
+    return FLOAT32 if device.type == "cpu" else torch.empty(0, device=device)
+
+
+def _with(batch: MolBatch, encoded: Encoded) -> MolBatch:
     return replace(
-        moved,
-        encodings={**moved.encodings, **_tensors(encoded.atoms)},
-        bond_encodings={**moved.bond_encodings, **_tensors(encoded.bonds)},
+        batch,
+        encodings={**batch.encodings, **_tensors(encoded.atoms)},
+        bond_encodings={**batch.bond_encodings, **_tensors(encoded.bonds)},
     )
+
+
+def _column(kind: str) -> str:
+    """Return the name in a batch of (the first part of) an encoding of atoms."""
+    return "laplacian_vectors" if kind == "laplacian" else kind
 
 
 def _tensors(encodings: Mapping[str, Array]) -> dict[str, torch.Tensor]:

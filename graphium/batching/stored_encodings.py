@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def encode_mix(
     atoms: dict[str, Any] = {}
     bonds: dict[str, Any] = {}
     for has, kinds in together.items():  # computed together, they share what is costly
-        encoded = mix.compute(_only(features, kinds), np.array(has, bool))
+        encoded = mix.compute(features.with_encodings(kinds), np.array(has, bool))
         for number, one in enumerate(kept):
             if has[number]:
                 for kind in kinds:
@@ -172,13 +172,6 @@ class _Mix:
 
 def _asked(features: FeaturesConfig) -> dict[str, AnyEncoding]:
     return {**features.encodings.at("node"), **features.encodings.at("edge")}
-
-
-def _only(features: FeaturesConfig, kinds: Sequence[str]) -> FeaturesConfig:
-    """Return the section with these encodings alone."""
-    off = {kind: None for kind in _asked(features) if kind not in kinds}
-    encodings = features.encodings.model_copy(update=cast(dict[str, Any], off))
-    return features.model_copy(update={"encodings": encodings})
 
 
 def _look_up(

@@ -1,5 +1,6 @@
 """What the network reads of each atom and bond; chosen per experiment, never prepared again."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -50,6 +51,11 @@ class FeaturesConfig(Section):
     def reads_conformers(self) -> bool:
         """Whether anything that the network reads follows from coordinates."""
         return self.encodings.conformer is not None or "conformer-bond-length" in self.bonds
+
+    def with_encodings(self, kinds: Collection[str]) -> "FeaturesConfig":
+        """Return the section with these kinds of encodings alone (``EncodingsConfig.kinds``)."""
+        off = {kind: None for kind in EncodingsConfig.kinds() if kind not in kinds}
+        return self.model_copy(update={"encodings": self.encodings.model_copy(update=off)})
 
     @model_validator(mode="after")
     def _bonds_have_a_kind(self) -> "FeaturesConfig":

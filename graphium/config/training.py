@@ -22,6 +22,9 @@ class BatchConfig(Section):
     """Where molecules wait: ram (each rank has a copy of its own) or mmap (files in the cache
     folder that all ranks of a machine share, for data that does not fit several times). Batches
     are the same."""
+    prefetch: int = Field(default=2, ge=0)
+    """Batches that a thread makes ready while the network computes; 0 makes each when it is needed.
+    Batches are the same."""
     sampling: SamplingConfig = EachSamplingConfig()
     """How often an epoch visits the molecules of each dataset."""
 

@@ -1,6 +1,6 @@
 """What the network sees: a batch of molecules as tensors, with the labels that exist."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,13 +29,13 @@ class TaskLabels:
     """Atoms in the batch of each labelled pair, the first before the second in their molecule; None
     at other levels. Pairs without a label stand nowhere in a batch."""
 
-    def to(self, device: torch.device | str) -> "TaskLabels":
-        """Return a copy on ``device``."""
+    def each(self, change: Callable[[Tensor], Tensor]) -> "TaskLabels":
+        """Return a copy with every tensor changed."""
         return TaskLabels(
-            self.rows.to(device, non_blocking=True),
-            self.values.to(device, non_blocking=True),
-            self.weights.to(device, non_blocking=True),
-            None if self.pairs is None else self.pairs.to(device, non_blocking=True),
+            change(self.rows),
+            change(self.values),
+            change(self.weights),
+            None if self.pairs is None else change(self.pairs),
         )
 
 
@@ -86,22 +86,26 @@ class MolBatch:
 
     def to(self, device: torch.device | str) -> "MolBatch":
         """Return a copy on ``device``."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-        def move(tensor: Tensor) -> Tensor:
-            return tensor.to(device, non_blocking=True)
+    def pin_memory(self) -> "MolBatch":
+        """Return a copy in memory that a GPU copies from while the CPU goes on."""
+        return self._each(lambda tensor: tensor.pin_memory())
 
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "MolBatch":
+        """Return a copy with every tensor changed."""
         return replace(
             self,
-            atom_table=move(self.atom_table),
-            atom_code=move(self.atom_code),
-            bond_table=move(self.bond_table),
-            bond_code=move(self.bond_code),
-            bond_index=move(self.bond_index),
-            molecule=move(self.molecule),
-            encodings={name: move(value) for name, value in self.encodings.items()},
-            bond_encodings={name: move(value) for name, value in self.bond_encodings.items()},
-            keys=move(self.keys),
-            labels={name: value.to(device) for name, value in self.labels.items()},
+            atom_table=change(self.atom_table),
+            atom_code=change(self.atom_code),
+            bond_table=change(self.bond_table),
+            bond_code=change(self.bond_code),
+            bond_index=change(self.bond_index),
+            molecule=change(self.molecule),
+            encodings={name: change(value) for name, value in self.encodings.items()},
+            bond_encodings={name: change(value) for name, value in self.bond_encodings.items()},
+            keys=change(self.keys),
+            labels={name: value.each(change) for name, value in self.labels.items()},
         )
 
     def to_pyg(self) -> "Batch":

@@ -14,9 +14,10 @@ def mix():
     return toy_mix()
 
 
-def loader(mix, *, rank=0, world_size=1, accumulate=1, size=8):
+def loader(mix, *, rank=0, world_size=1, accumulate=1, size=8, prefetch=0):
     sampler = PositionalSampler(mix.molecules("train"), size, 5, world_size, accumulate)
-    return BatchLoader(HostMaker(mix.graphs, mix.tasks), sampler, rank=rank)
+    maker = HostMaker(mix.graphs, mix.tasks)
+    return BatchLoader(maker, sampler, rank=rank, prefetch=prefetch)
 
 
 def keys(batches):
@@ -44,11 +45,12 @@ def test_the_length_counts_the_batches_of_a_whole_epoch(mix):
     assert len(one) == len(list(one)) == 8  # ceil(26 / 8) steps of two micro-batches
 
 
+@pytest.mark.parametrize("prefetch", [0, 2, 9])
 @pytest.mark.parametrize("consumed", [0, 1, 3, 4, 6])
-def test_a_restored_loader_hands_out_exactly_the_remaining_batches(mix, consumed):
+def test_a_restored_loader_hands_out_exactly_the_remaining_batches(mix, consumed, prefetch):
     reference = loader(mix)
     expected = (keys(reference) + keys(reference))[consumed:]
-    interrupted = loader(mix)
+    interrupted = loader(mix, prefetch=prefetch)
     batches = iter(interrupted)
     for _ in range(consumed):
         batch = next(batches, None)
@@ -56,14 +58,15 @@ def test_a_restored_loader_hands_out_exactly_the_remaining_batches(mix, consumed
             batches = iter(interrupted)
             next(batches)
 
-    restored = loader(mix)
+    restored = loader(mix, prefetch=prefetch)
     restored.load_state_dict(interrupted.state_dict())
 
     assert (keys(restored) + keys(restored))[: len(expected)] == expected
 
 
-def test_the_state_after_the_last_batch_is_the_start_of_the_next_epoch(mix):
-    one = loader(mix)
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_the_state_after_the_last_batch_is_the_start_of_the_next_epoch(mix, prefetch):
+    one = loader(mix, prefetch=prefetch)
     batches = iter(one)
     for _ in range(len(one)):
         next(batches)
@@ -119,8 +122,10 @@ def test_evaluation_counts_each_molecule_once_with_equal_numbers_of_batches(mix,
     assert max((b.num_molecules for rank in batches for b in rank), default=0) <= 4
 
 
-def test_evaluation_keeps_the_order_and_counts_labels_of_each_batch_alone(mix):
-    batches = list(EvalLoader(HostMaker(mix.graphs, mix.tasks), np.arange(36), 10))
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_evaluation_keeps_the_order_and_counts_labels_of_each_batch_alone(mix, prefetch):
+    maker = HostMaker(mix.graphs, mix.tasks)
+    batches = list(EvalLoader(maker, np.arange(36), 10, prefetch=prefetch))
 
     assert flat(keys(batches)) == list(range(36))
     for batch in batches:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from graphium.batching.collate import collate
+from graphium.batching.maker import HostMaker
 from graphium.batching.step_encodings import batch_encodings, to_device
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
@@ -59,6 +60,36 @@ def test_what_a_batch_already_has_is_kept():
     batch = to_device(batch, experiment_of("step").features, CPU)
 
     assert set(batch.bond_encodings) == {"length", "heat_kernel", "commute"}
+
+
+def test_only_encodings_that_a_batch_lacks_are_computed():
+    features = experiment_of("step").features
+    mix = toy_mix(experiment=experiment_of("step"))
+    batch = collate(mix.graphs, {}, np.array([4, 5]), {})
+    full = to_device(batch, features, CPU)
+    given = {name: full.encodings[name] + 7 for name in ("laplacian_vectors", "laplacian_values")}
+
+    mixed = to_device(replace(batch, encodings=given), features, CPU)
+
+    assert mixed.encodings.keys() == full.encodings.keys()
+    for name, values in full.encodings.items():
+        assert torch.equal(mixed.encodings[name], given.get(name, values)), name
+    assert to_device(full, features, CPU) is full
+
+
+@pytest.mark.parametrize("compute", ["ahead", "step"])
+def test_batches_for_a_cpu_leave_their_maker_with_all_encodings(compute):
+    experiment = experiment_of(compute)
+    mix = toy_mix(experiment=experiment)
+    rows = np.array([4, 19, 0, 30])
+    expected = to_device(collate(mix.graphs, mix.tasks, rows, {}), experiment.features, CPU)
+
+    batch = HostMaker(mix.graphs, mix.tasks, experiment.features)(rows, rows)
+
+    assert batch.encodings.keys() == expected.encodings.keys()
+    for name, values in expected.encodings.items():
+        assert torch.equal(batch.encodings[name], values), name
+    assert to_device(batch, experiment.features, CPU) is batch
 
 
 def losses(compute, make_batch):

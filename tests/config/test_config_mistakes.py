@@ -41,7 +41,8 @@ def mistakes(tmp_path, text, *overrides, **others):
         ("lr: 1e-4", "lr: unknown option here (did you mean 'optimizer.lr'?)"),
         ("loss: mae", "loss: unknown option here (did you mean 'tasks.NAME.loss'?)"),
         ("batch: {xyz: 1}",
-         "batch.xyz: unknown option; there is size, accumulate, eval_size, held_in, sampling"),
+         "batch.xyz: unknown option; there is size, accumulate, eval_size, held_in, prefetch, "
+         "sampling"),
         ("trainr: {max_epochs: 5}", "trainr: unknown option (did you mean 'trainer'?)"),
         ("model: {trunk: {kind: gcn, learn_epsilon: true}}",
          "model.trunk.learn_epsilon: unknown option of kind 'gcn'; it belongs to kind 'gine'"),
