@@ -7,6 +7,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.batching.compact import CompactLabels, is_known, take
 from graphium.batching.mix_data import Mix
 from graphium.batching.task_data import TaskData
 from graphium.config.data import Hydrogens, Level
@@ -91,26 +92,27 @@ def input_words(level: Level) -> str:
 
 
 def _rows_of_molecules(task: TaskData, texts: list[str], part: NDArray[np.uint8]) -> TaskRows:
-    labelled = _labelled(task.values, part)
+    labelled = _labelled(task.stored, part)
 
     def features(rows: NDArray[np.int64]) -> NDArray[np.generic]:
         return morgan([texts[row] for row in labelled[rows]])
 
-    return TaskRows(task.spec, part[labelled], task.values[labelled], [], features)
+    return TaskRows(task.spec, part[labelled], take(task.stored, labelled), [], features)
 
 
 def _rows_of_pieces(
     task: TaskData, environments: Environments, part: NDArray[np.uint8]
 ) -> TaskRows:
-    assert len(environments.groups) == len(task.values), "labels and molecules do not agree"
+    assert len(environments.groups) == len(task.stored), "labels and molecules do not agree"
     part = np.repeat(part, np.diff(task.offset))
-    labelled = _labelled(task.values, part)
+    labelled = _labelled(task.stored, part)
 
     def features(rows: NDArray[np.int64]) -> NDArray[np.generic]:
         return environments.values[labelled[rows]]
 
     groups = _coarser(environments.groups[labelled])
-    return TaskRows(task.spec, part[labelled], task.values[labelled], groups, features)
+    labels = take(task.stored, labelled)
+    return TaskRows(task.spec, part[labelled], labels, groups, features)
 
 
 def _rows_of_pairs(
@@ -120,7 +122,7 @@ def _rows_of_pairs(
     kept, note = _thinned(part)
     texts = [texts[molecule] for molecule in kept]
     sizes = np.diff(task.offset)[kept]
-    values = task.values[ragged_index(task.offset[kept], sizes)]
+    values = take(task.stored, ragged_index(task.offset[kept], sizes))
     part, owner = np.repeat(part[kept], sizes), np.repeat(np.arange(len(kept)), sizes)
     labelled = _labelled(values, part)
     kinds = pair_kinds(texts, hydrogens)
@@ -148,8 +150,8 @@ def _thinned(part: NDArray[np.uint8]) -> tuple[NDArray[np.int64], str]:
     return np.sort(np.concatenate([others, chosen])), note
 
 
-def _labelled(values: NDArray[np.float32], part: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return np.flatnonzero(~np.isnan(values).all(1) & (part < len(PARTS)))
+def _labelled(labels: CompactLabels, part: NDArray[np.uint8]) -> NDArray[np.int64]:
+    return np.flatnonzero(is_known(labels).any(1) & (part < len(PARTS)))
 
 
 def _coarser(kinds: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -1,10 +1,12 @@
 """Counts the labels of each part and says where a metric will be undefined."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.batching.compact import is_known
 from graphium.batching.report import TaskReport
 from graphium.batching.task_data import TaskData
 from graphium.config.data import Part
@@ -13,6 +15,16 @@ from graphium.labels.splits import PARTS
 
 _MAX_KINDS = 3
 """Sets of absent classes that are listed one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """The labels of one task in one part."""
+
+    known: NDArray[np.int64]
+    """[L] labels of each column."""
+    has_class: NDArray[np.bool_]
+    """[C, L] whether a column has any label of a class; no classes for numbers."""
 
 
 def describe_tasks(
@@ -35,23 +47,31 @@ def describe_tasks(
     reports: dict[str, TaskReport] = {}
     warnings: list[str] = []
     for name, task in tasks.items():
-        counts = {p: _column_counts(task, part, i) for i, p in enumerate(PARTS)}
+        counts = {p: _count(task, part, i) for i, p in enumerate(PARTS)}
         reports[name] = TaskReport(
             molecules={p: int((part[task.molecule] == i).sum()) for i, p in enumerate(PARTS)},
-            labels=counts,
+            labels={
+                p: dict(zip(task.spec.labels, found.known.tolist(), strict=True))
+                for p, found in counts.items()
+            },
         )
-        if need_training and not any(counts["train"].values()):
+        if need_training and not counts["train"].known.any():
             raise DataError(_without_labels(task, reports[name]))
-        for number, p in enumerate(PARTS):
-            warnings += _part_warnings(
-                task, p, task.values_of(part, number), bool((part == number).any())
-            )
+        for number, (p, found) in enumerate(counts.items()):
+            if (part == number).any():  # else it is said once for the whole mix
+                warnings += _part_warnings(task, p, found)
     return reports, warnings
 
 
-def _column_counts(task: TaskData, part: NDArray[np.uint8], number: int) -> dict[str, int]:
-    known = (~np.isnan(task.values_of(part, number))).sum(0)
-    return dict(zip(task.spec.labels, known.tolist(), strict=True))
+def _count(task: TaskData, part: NDArray[np.uint8], number: int) -> _Counts:
+    spec, width = task.spec, len(task.spec.labels)
+    num_classes = (spec.num_classes or 2) if spec.is_class else 0
+    known, has_class = np.zeros(width, np.int64), np.zeros((num_classes, width), bool)
+    for block in task.stored_blocks(part, number):
+        known += is_known(block).sum(0)
+        for position in range(num_classes):
+            has_class[position] |= (block == position).any(0)
+    return _Counts(known, has_class)
 
 
 def _without_labels(task: TaskData, report: TaskReport) -> str:
@@ -63,20 +83,16 @@ def _without_labels(task: TaskData, report: TaskReport) -> str:
     )
 
 
-def _part_warnings(
-    task: TaskData, part: Part, values: NDArray[np.float32], part_has_molecules: bool
-) -> list[str]:
+def _part_warnings(task: TaskData, part: Part, counts: _Counts) -> list[str]:
     spec = task.spec
-    if not part_has_molecules:
-        return []  # said once for the whole mix
-    known = ~np.isnan(values)
-    if not known.any():
+    if not counts.known.any():
         return [f"task '{spec.name}' has no labels in {part}: it is not measured there"]
-    absent = [label for label, column in zip(spec.labels, known.T, strict=True) if not column.any()]
+    absent = [label for label, known in zip(spec.labels, counts.known, strict=True) if not known]
     warnings = [f"task '{spec.name}': {part} has no label of {_listed(absent)}"] if absent else []
     lacking: dict[str, list[str]] = {}
-    for label, column in zip(spec.labels, values.T, strict=True):
-        missing = _missing_classes(task, column)
+    for label, has_class in zip(spec.labels, counts.has_class.T, strict=True):
+        names = spec.class_names or [str(i) for i in range(len(has_class))]
+        missing = [name for name, has in zip(names, has_class, strict=True) if not has]
         if missing and label not in absent:
             lacking.setdefault(", ".join(missing), []).append(label)
     if len(lacking) > _MAX_KINDS:
@@ -96,12 +112,3 @@ def _part_warnings(
 def _listed(names: list[str]) -> str:
     shown = ", ".join(names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more columns"
-
-
-def _missing_classes(task: TaskData, column: NDArray[np.float32]) -> list[str]:
-    spec = task.spec
-    num_classes = 2 if spec.loss == "bce" else spec.num_classes
-    if num_classes is None:
-        return []
-    names = spec.class_names or [str(i) for i in range(num_classes)]
-    return [name for i, name in enumerate(names) if not (column == i).any()]

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.batching.compact import take
 from graphium.batching.pack import PackedGraphs
 from graphium.batching.task_data import TaskData
 from graphium.graphs.mol_block import offsets, ragged_index
@@ -97,7 +98,7 @@ def cut_labels(task: TaskData, molecules: NDArray[np.int64], start: NDArray[np.i
     """Do what ``Cutter.labels`` says."""
     labelled, row = task.find(molecules)
     length = np.diff(start)[labelled]
-    values = np.take(task.values, ragged_index(task.offset[row], length), axis=0)
+    values = take(task.stored, ragged_index(task.offset[row], length))
     rows = ragged_index(start[labelled], length)
     weights = np.repeat(task.weight[row], length)
     if task.spec.level != "graph":  # single atoms or bonds of a labelled molecule may have none

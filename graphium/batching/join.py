@@ -5,19 +5,19 @@ molecule of the mix has one order, that of the row its graph is taken from; labe
 carried over by canonical atom ranks, and only where every bond is found again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.align import align_pieces
+from graphium.batching.compact import compact, is_known
 from graphium.batching.duplicates import Contradictions, find_contradictions, merge_labels
 from graphium.batching.task_data import TaskData
 from graphium.config.data import PARTS, Duplicates
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
-from graphium.labels.normalize import label_statistics
 from graphium.store.read import LabelTable
 
 
@@ -128,7 +128,7 @@ def join_labels(
         spec=spec,
         molecule=distinct,
         offset=offset,
-        values=merged.values,
+        stored=compact(spec, merged.values),
         weight=weights.astype(np.float32),
         source_row=source_row[local[first]],
     )
@@ -143,6 +143,7 @@ def join_labels(
     if duplicates == "missing":
         places = offset[np.searchsorted(distinct, contradictions.molecule)] + contradictions.inner
         merged.values[places, contradictions.column] = np.nan
+        task = replace(task, stored=compact(spec, merged.values))
         contradictions.used[:] = np.nan
     return JoinedLabels(
         task,
@@ -160,6 +161,8 @@ def _training_deviation(task: TaskData, part: NDArray[np.uint8]) -> NDArray[np.f
     """
     if task.spec.std is not None:
         return np.array(task.spec.std)
-    values = task.values_of(part, PARTS.index("train"))
-    has_labels = (~np.isnan(values)).any(axis=0)
-    return np.where(has_labels, label_statistics(values)[1], np.inf)
+    deviation = np.array(task.statistics(part)[1])
+    has_labels = np.zeros(len(deviation), bool)
+    for block in task.stored_blocks(part, PARTS.index("train")):
+        has_labels |= is_known(block).any(axis=0)
+    return np.where(has_labels, deviation, np.inf)

@@ -47,14 +47,15 @@ def cut_labels(task: TaskData, molecules: NDArray[np.int64], start: NDArray[np.i
     """Do what ``cut.cut_labels`` does."""
     row, most = _find(task.molecule, molecules, start)
     rows, weights = np.empty(most, np.int64), np.empty(most, np.float32)
-    values = np.empty((most, task.values.shape[1]), np.float32)
+    values = np.empty((most, task.stored.shape[1]), np.float32)
     found = _fill_labels(
         row,
         start,
         task.offset,
-        task.values,
+        task.stored,
         task.weight,
         task.spec.level != "graph",
+        task.stored.dtype == np.int8,
         rows,
         values,
         weights,
@@ -122,21 +123,23 @@ def _find(labelled, molecules, start):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fill_labels(  # type: ignore[no-untyped-def]
-    row, start, offset, values, weight, may_be_empty, out_rows, out_values, out_weights
+    row, start, offset, stored, weight, may_be_empty, is_class, out_rows, out_values, out_weights
 ):
     """Fill in the rows with any label; return how many there are."""
-    found = 0
+    found, nan = 0, np.float32(np.nan)
     for g in range(len(row)):
         if row[g] < 0:
             continue
         first = offset[row[g]] - start[g]
         for i in range(start[g], start[g + 1]):
-            is_known = not may_be_empty
-            for k in range(values.shape[1]):
-                value = values[first + i, k]
-                out_values[found, k] = value
-                is_known = is_known or not np.isnan(value)
-            if is_known:
+            known = 0 if may_be_empty else 1
+            for k in range(stored.shape[1]):
+                label = stored[first + i, k]
+                out_values[found, k] = nan if is_class and label < 0 else np.float32(label)
+            if may_be_empty:
+                for k in range(stored.shape[1]):
+                    known += not np.isnan(out_values[found, k])
+            if known:
                 out_rows[found] = i
                 out_weights[found] = weight[row[g]]
                 found += 1

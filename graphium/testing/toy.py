@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.batching.compact import compact
 from graphium.batching.coverage import describe_tasks
 from graphium.batching.mix_data import Mix, SourceRows
 from graphium.batching.pack import pack_block
@@ -216,7 +217,7 @@ def _task(
         spec=spec,
         molecule=molecule,
         offset=offsets(lengths[molecule]),
-        values=values[kept].astype(np.float32),
+        stored=compact(spec, values[kept]),
         weight=weight[molecule],
         source_row=molecule,
     )

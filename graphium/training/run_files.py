@@ -105,7 +105,7 @@ def describe_data(mix: Mix) -> dict[str, Any]:
 def _digest_labels(task: TaskData) -> str:
     """Return the SHA-256 of the labels of a task, of their weights and of whose they are."""
     digest = hashlib.sha256()
-    for array in (task.molecule, task.offset, task.values, task.weight):
+    for array in (task.molecule, task.offset, *task.value_blocks(), task.weight):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 

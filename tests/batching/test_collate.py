@@ -104,7 +104,7 @@ def test_the_compiled_batch_equals_the_plain_one_in_every_bit(mix, seed):
         graph,
         molecule=graph.molecule[:0],
         offset=graph.offset[:1],
-        values=graph.values[:0],
+        stored=graph.stored[:0],
         weight=graph.weight[:0],
     )
 

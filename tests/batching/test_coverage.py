@@ -94,7 +94,7 @@ def test_whatever_val_and_test_labels_are_the_scaling_stays_the_same(held_out):
     values = data.values.copy()
     values[3:, 0] = held_out
 
-    before, after = data.normalized(PART).spec, replace(data, values=values).normalized(PART).spec
+    before, after = data.normalized(PART).spec, replace(data, stored=values).normalized(PART).spec
 
     assert before.mean == [3.0]
     assert (before.mean, before.std) == (after.mean, after.std)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from graphium.labels.normalize import label_statistics
+from graphium.labels.normalize import block_statistics, label_statistics
 
 NAN = math.nan
 
@@ -51,3 +51,16 @@ def test_statistics_equal_those_of_numpy(labels):
             assert m == pytest.approx(known.mean(), rel=1e-12, abs=1e-9)
         if len(known) and known.std() > 1e-6 * max(1, abs(m)):
             assert s == pytest.approx(known.std(), rel=1e-9)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_statistics_of_blocks_are_those_of_the_whole_to_the_last_bit(width):
+    rng = np.random.default_rng(0)
+    labels = rng.normal(size=(1_003, width)).astype(np.float32)
+    labels[rng.random(labels.shape) < 0.3] = NAN
+    blocks = [labels[:0], labels[:500], labels[500:501], labels[501:]]
+
+    assert block_statistics(lambda: blocks) == label_statistics(labels)
+    wide = labels.astype(np.float64)
+    known = ~np.isnan(wide)
+    assert label_statistics(labels)[0] == (np.where(known, wide, 0).sum(0) / known.sum(0)).tolist()

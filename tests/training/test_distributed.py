@@ -34,7 +34,7 @@ def awkward_tasks(mix):
             spec=graph.spec.model_copy(update={"name": name, **width}),
             molecule=np.asarray(molecules, np.int64),
             offset=np.arange(len(molecules) + 1),
-            values=np.full((len(molecules), num_labels), 3.0, np.float32),
+            stored=np.full((len(molecules), num_labels), 3.0, np.float32),
             weight=np.full(len(molecules), 2.0, np.float32),
             source_row=np.asarray(molecules, np.int64),
         )
