@@ -34,6 +34,7 @@ COMMANDS = {
     "check": LazyCommand("graphium.cli.check", "check", "Validate and show an experiment."),
     "data": LazyCommand("graphium.cli.data", "app", "Download tables, prepare stores."),
     "train": LazyCommand("graphium.cli.train", "train", "Train, evaluate and report."),
+    "find-lr": LazyCommand("graphium.cli.find_lr", "find_lr", "Suggest a learning rate."),
     "predict": LazyCommand("graphium.cli.predict", "predict", "Predict for a table of SMILES."),
     "embed": LazyCommand("graphium.cli.predict", "embed", "Compute molecules' embeddings."),
     "report": LazyCommand("graphium.cli.report", "report", "Write the report of a run again."),

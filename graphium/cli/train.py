@@ -60,10 +60,10 @@ def train(
         return
     if experiment is None:
         raise UsageError("give an experiment, for example: graphium-train expts/demo.yaml")
-    loaded = _load(experiment, overrides or [])
+    loaded = load_experiment(experiment, overrides or [])
     if seeds > 1 and loaded.trainer.devices > 1:
         raise UsageError("--seeds trains on one device; on several, start a run for each seed")
-    _prepare(loaded, console, workers=workers, may_prepare=not no_prepare)
+    prepare_missing(loaded, console, workers=workers, may_prepare=not no_prepare)
     directory = _new_run_dir(loaded.name, run_dir)
     if seeds == 1:
         _run(loaded, directory, console, report=not no_report)
@@ -112,7 +112,7 @@ def _refuse_launchers() -> None:
         )
 
 
-def _load(path: Path, overrides: list[str]) -> "Experiment":
+def load_experiment(path: Path, overrides: list[str]) -> "Experiment":
     """Read the experiment; one that fine-tunes takes what it leaves out from the checkpoint."""
     loaded = load_config(path, overrides)
     if loaded.experiment.finetune is None:
@@ -122,7 +122,7 @@ def _load(path: Path, overrides: list[str]) -> "Experiment":
     return inherit(loaded.experiment, loaded.origins)
 
 
-def _prepare(
+def prepare_missing(
     experiment: "Experiment", console: Console, *, workers: int, may_prepare: bool
 ) -> None:
     """Make the stores that are missing, once, before any rank starts."""
@@ -236,7 +236,7 @@ def _resume(run_dir: Path, console: Console, *, report: bool) -> None:
     if (run_dir / "results.json").exists() or (run_dir / "seeds.json").exists():
         raise UsageError(f"{run_dir} is finished; train anew, or 'graphium report {run_dir}'")
     experiment = load_config(run_dir / "config.yaml").experiment
-    _prepare(experiment, console, workers=0, may_prepare=True)
+    prepare_missing(experiment, console, workers=0, may_prepare=True)
     if is_of_seeds:
         _run_seeds(run_dir, console, report=report)
     else:

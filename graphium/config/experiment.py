@@ -13,11 +13,11 @@ from graphium.config.data import ConformersConfig, DatasetConfig, Hydrogens
 from graphium.config.features import FeaturesConfig
 from graphium.config.keys import KeysConfig
 from graphium.config.model import ModelConfig
+from graphium.config.optimizers import AdamWConfig, OptimizerConfig
 from graphium.config.tasks import TaskConfig
 from graphium.config.training import (
     BatchConfig,
     FinetuneConfig,
-    OptimizerConfig,
     ReportConfig,
     TrainerConfig,
     WandbConfig,
@@ -47,7 +47,7 @@ class Experiment(Section):
     """The network."""
     batch: BatchConfig = BatchConfig()
     """Molecules per step."""
-    optimizer: OptimizerConfig = OptimizerConfig()
+    optimizer: OptimizerConfig = AdamWConfig()
     """Steps."""
     trainer: TrainerConfig = TrainerConfig()
     """The loop and the machine."""

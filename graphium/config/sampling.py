@@ -21,7 +21,7 @@ class FractionsSamplingConfig(Section):
     A molecule of several datasets is visited through each of them.
     """
 
-    kind: Literal["fractions"]
+    kind: Literal["fractions"] = "fractions"
     fractions: dict[str, Share] = Field(min_length=1)
     """By dataset; 1 for those that are not named, 0 leaves one out, 2 visits each twice. One visit
     is the least for a share above 0, here as in the other kinds."""
@@ -30,7 +30,7 @@ class FractionsSamplingConfig(Section):
 class WeightsSamplingConfig(Section):
     """Shares of an epoch in these proportions, whatever the sizes of the datasets are."""
 
-    kind: Literal["weights"]
+    kind: Literal["weights"] = "weights"
     weights: dict[str, Share] = Field(min_length=1)
     """By dataset; all must be named, 0 leaves one out."""
     epoch_molecules: int | None = Field(default=None, gt=0)
@@ -40,7 +40,7 @@ class WeightsSamplingConfig(Section):
 class TemperatureSamplingConfig(Section):
     """Shares in proportion to size ** (1 / temperature): of 1 to size, of a large one all equal."""
 
-    kind: Literal["temperature"]
+    kind: Literal["temperature"] = "temperature"
     temperature: float = Field(default=2.0, ge=1, allow_inf_nan=False)
     """How much small datasets are preferred."""
     epoch_molecules: int | None = Field(default=None, gt=0)

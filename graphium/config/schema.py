@@ -55,7 +55,9 @@ def markdown_reference() -> str:
     for dotted, section, field in walk_options():
         parent, _, key = dotted.rpartition(".")
         rows = tables.setdefault((parent, section), [])
-        rows.insert(0 if key == "kind" else len(rows), _row(key, field))
+        row = _row(key, field)
+        if row not in rows:  # several kinds of a section may have one section below them
+            rows.insert(0 if key == "kind" else len(rows), row)
     for (parent, section), rows in tables.items():
         kind = section.model_fields.get("kind")
         title = f"`{parent}`" if parent else "Top level"

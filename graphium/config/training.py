@@ -1,4 +1,4 @@
-"""How it is learned: batches, optimiser, loop, tracking, report."""
+"""How it is learned: batches, loop, tracking, report (``optimizers.py``: the optimiser)."""
 
 from typing import Literal
 
@@ -27,24 +27,6 @@ class BatchConfig(Section):
     Batches are the same."""
     sampling: SamplingConfig = EachSamplingConfig()
     """How often an epoch visits the molecules of each dataset."""
-
-
-class OptimizerConfig(Section):
-    """AdamW with warm-up and decay of the learning rate, by step."""
-
-    kind: Literal["adamw"] = "adamw"
-    lr: float = Field(default=1e-3, gt=0)
-    """Learning rate after warm-up."""
-    weight_decay: float = Field(default=1e-5, ge=0)
-    """Decoupled decay of weight matrices; biases, norms and scales are not decayed."""
-    warmup_epochs: float = Field(default=1.0, ge=0)
-    """Epochs of linear rise from 0."""
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """What follows the warm-up, down to ``final_lr_fraction`` at the last step."""
-    final_lr_fraction: float = Field(default=0.0, ge=0, le=1)
-    """Last learning rate as a share of ``lr``."""
-    clip_norm: float | None = Field(default=1.0, gt=0)
-    """Largest norm of the whole gradient; null does not clip."""
 
 
 class EarlyStoppingConfig(Section):

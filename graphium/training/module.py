@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from graphium.nn.network import Network
 from graphium.training.evaluation import PredictionCollector, TaskPredictions
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.metrics import TaskMetrics
-from graphium.training.optimizers import build_optimizer, build_schedule
+from graphium.training.optimizers import Plateau, build_optimizer, build_schedule
 
 
 class LossMeter:
@@ -129,6 +130,7 @@ class TrainingModule(pl.LightningModule):
         """The last complete pass over val or test."""
         self._eval_meter = LossMeter(self.specs)
         self._collector = PredictionCollector(self.specs)
+        self._plateau = Plateau(experiment.optimizer.plateau_options)
 
     def transfer_batch_to_device(
         self, batch: MolBatch, device: torch.device, dataloader_idx: int
@@ -175,7 +177,8 @@ class TrainingModule(pl.LightningModule):
             metrics={name: rows.metrics() for name, rows in predictions.items()},
         )
         self._collector = PredictionCollector(self.specs)
-        if not self.trainer.sanity_checking:
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._plateau.observe(self.evaluation.losses[""])
             self.log("val/loss", self.evaluation.losses[""], batch_size=1)
 
     def forget_evaluation(self) -> None:
@@ -183,7 +186,7 @@ class TrainingModule(pl.LightningModule):
         self.evaluation = None
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW and its schedule by step."""
+        """Return the optimiser and its schedule by step."""
         finetune = self.experiment.finetune
         freeze_epochs = 0 if finetune is None else finetune.freeze_epochs
         optimizer = build_optimizer(
@@ -198,6 +201,7 @@ class TrainingModule(pl.LightningModule):
             steps_per_epoch=self.steps_per_epoch,
             max_epochs=self.experiment.trainer.max_epochs,
             freeze_epochs=freeze_epochs,
+            plateau=self._plateau,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -205,7 +209,10 @@ class TrainingModule(pl.LightningModule):
         """Add what the model is and the losses of the epoch so far."""
         checkpoint["graphium"] = self.record
         checkpoint["train_meter"] = self.train_meter.state_dict()
+        checkpoint["plateau"] = self._plateau.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the losses of the epoch so far."""
         self.train_meter.load_state_dict(checkpoint["train_meter"])
+        if "plateau" in checkpoint:  # older ones know no such schedule
+            self._plateau.load_state_dict(checkpoint["plateau"])

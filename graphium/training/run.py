@@ -32,8 +32,9 @@ from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
 from graphium.config.dump import dump_yaml
 from graphium.config.experiment import Experiment
-from graphium.errors import UsageError
+from graphium.errors import DataError, UsageError
 from graphium.nn.build import build_network
+from graphium.training.averaging import WeightAverage
 from graphium.training.checkpoints import CheckpointKeeper
 from graphium.training.finetune import load_backbone
 from graphium.training.metrics import TaskMetrics
@@ -86,6 +87,7 @@ def train(
         console: Where to show progress; None is silent.
 
     Raises:
+        DataError: The schedule follows a validation loss, and there is nothing to validate on.
         KeyboardInterrupt: The user stopped the run; the last checkpoint is complete.
     """
     started = time.perf_counter()
@@ -93,6 +95,11 @@ def train(
     if experiment.trainer.threads is not None:
         torch.set_num_threads(experiment.trainer.threads)
     mix = open_mix(experiment, store_root, to=experiment.batch.held_in)
+    if experiment.optimizer.schedule == "plateau" and not _can_validate(mix):
+        raise DataError(
+            "optimizer.schedule is plateau, but no molecule of val has a label to validate on; "
+            "choose another schedule, or give val a share in the split"
+        )
     data = MolDataModule(mix, experiment)
     network = build_network(
         experiment.model,
@@ -115,7 +122,10 @@ def train(
     every = experiment.trainer.checkpoint_every_steps
     keeper = CheckpointKeeper(checkpoints, every, has_val=_can_validate(mix))
     reporter = EpochReporter(trackers, console)
-    trainer = _build_trainer(experiment, mix, [StepSeed(experiment.seed), reporter, keeper])
+    decay = experiment.optimizer.ema_decay
+    averages = [] if decay is None else [WeightAverage(decay)]
+    callbacks = [StepSeed(experiment.seed), *averages, reporter, keeper]
+    trainer = _build_trainer(experiment, mix, callbacks)
     if trainer.is_global_zero:
         trackers += _trackers(experiment, run_dir, _step_of(checkpoints / "last") if resume else 0)
         _write_inputs(experiment, run_dir, mix)

@@ -75,7 +75,8 @@ def mistakes(tmp_path, text, *overrides, **others):
         ("optimizer: {lr: {a: [1, x]}}",
          "optimizer.lr: should be a number, got {\"a\": [1, \"x\"]}"),
         ("optimizer: {kind: adam}",
-         "optimizer.kind: should be 'adamw', got 'adam' (did you mean 'adamw'?)"),
+         "optimizer.kind: should be 'adamw' or 'sgd' or 'muon', got 'adam' "
+         "(did you mean 'adamw'?)"),
         ("trainer: {precision: 31}",
          "trainer.precision: should be '32', 'bf16-mixed' or '16-mixed', got 31"),
         ("features: {random_walk_steps: 4}",

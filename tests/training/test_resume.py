@@ -20,7 +20,7 @@ NCC(=O)O CSC CCBr O=C=O C FC(F)F c1ccc(O)cc1 CC(C)(C)O CNC OC1CCCC1 N#CCO CCS c1
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    """A small experiment with dropout, two micro-batches and a warm-up."""
+    """A small experiment with everything that has a memory of its own."""
     rows = [
         {"smiles": s, "a": len(s) * 0.5 if i % 3 else "", "b": int("O" in s)}
         for i, s in enumerate(SMILES * 2)
@@ -41,6 +41,7 @@ tasks:
 model:
   trunk: {{kind: gine, depth: 2, width: 16, dropout: 0.2}}
 batch: {{size: 6, accumulate: 2}}
+optimizer: {{kind: muon, ema_decay: 0.9, schedule: plateau, plateau: {{patience: 0}}}}
 trainer:
   {{max_epochs: 6, threads: 1, accelerator: cpu, checkpoint_every_steps: 1, validate_every: 2}}
 """
@@ -79,7 +80,9 @@ def final_state(run: Path):
     files |= {str(p.relative_to(run)): p.read_bytes() for p in run.glob("predictions/*/*.csv")}
     with (run / "metrics.csv").open(newline="") as file:
         numbers = [row for row in csv.DictReader(file) if row["metric"] != "molecules_per_second"]
-    return files, read_training(checkpoint)["optimizer_states"], numbers
+    training = read_training(checkpoint)
+    kept = ("optimizer_states", "trained_weights", "plateau")
+    return files, {name: training[name] for name in kept}, numbers
 
 
 def same(a, b) -> bool:

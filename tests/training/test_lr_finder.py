@@ -1,0 +1,85 @@
+"""The search for a learning rate: what it sees, when it ends, and what the command says."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from graphium.batching.mix import open_mix
+from graphium.cli.main import main
+from graphium.config.load import load_config
+from graphium.errors import DataError
+from graphium.store.prepare import cache_root, prepare_experiment
+from graphium.training.lr_finder import LearningRates, find_learning_rate
+
+ROWS = "smiles,y\n" + "".join(f"{'C' * n}O,{n}\n{'C' * n}N,{n + 0.5}\n" for n in range(1, 16))
+EXPERIMENT = """
+name: search
+datasets: {d: {table: TABLE}}
+tasks: {y: {dataset: d, labels: [y], loss: mse}}
+model: {trunk: {kind: gine, depth: 1, width: 8}}
+batch: {size: 8}
+trainer: {threads: 1, accelerator: cpu}
+"""
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHIUM_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "table.csv").write_text(ROWS)
+    path = tmp_path / "search.yaml"
+    path.write_text(EXPERIMENT.replace("TABLE", str(tmp_path / "table.csv")))
+    return path
+
+
+def opened(path, *overrides):
+    experiment = load_config(path, overrides).experiment
+    prepare_experiment(experiment, cache_root(), workers=1)
+    return experiment, open_mix(experiment, cache_root())
+
+
+def test_it_ends_where_the_loss_runs_away_and_suggests_a_lower_rate(path):
+    experiment, mix = opened(path, "optimizer.kind=sgd", "optimizer.clip_norm=null")
+    found = find_learning_rate(experiment, mix, first=1e-4, last=1e4, steps=60)
+    again = find_learning_rate(experiment, mix, first=1e-4, last=1e4, steps=60)
+    assert len(found.rates) < 60
+    assert np.all(np.diff(found.rates) > 0)
+    assert found.suggestion is not None
+    assert 1e-4 < found.suggestion < found.rates[-1]
+    assert np.array_equal(found.losses, again.losses)
+
+
+def test_the_suggestion_is_where_the_curve_falls_most_steeply():
+    rates = np.geomspace(1e-5, 1, 101)
+    falls_at = np.log10(rates) + 3  # a step down around 1e-3, and up at the end
+    curve = 1 - np.tanh(4 * falls_at) + np.exp(10 * (np.log10(rates) + 0.2))
+    found = LearningRates(rates, curve, curve)
+    assert found.suggestion == pytest.approx(1e-3, rel=0.15)
+    assert LearningRates(rates, rates, rates).suggestion is None
+
+
+def test_a_loss_that_is_no_number_from_the_start_is_an_error(path):
+    experiment, mix = opened(path, "optimizer.kind=sgd", "optimizer.clip_norm=null")
+    with pytest.raises(DataError, match="begin lower"):
+        find_learning_rate(experiment, mix, first=1e30, last=1e37, steps=30)
+
+
+def test_the_command_writes_a_table_and_a_picture_and_says_what_to_try(path, tmp_path, capsys):
+    out = tmp_path / "lr"
+    with pytest.raises(SystemExit) as ended:
+        main(["find-lr", str(path), "--steps", "30", "--out", str(out)])
+    assert not ended.value.code
+    said = capsys.readouterr().out
+    assert "optimizer.lr=" in said
+    assert (out / "lr.svg").read_text().startswith("<svg")
+    with (out / "lr.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 10
+    assert all(float(row["loss"]) > 0 for row in rows)
+
+
+def test_rates_that_do_not_rise_are_refused(path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["find-lr", str(path), "--from", "1", "--to", "0.1"])
+    assert ended.value.code == 2
+    assert "--from" in capsys.readouterr().err
