@@ -17,7 +17,7 @@ TEMPLATE = Path(__file__).parents[2] / "docs" / "howto" / "dask_slurm.py"
 SBATCH = """\
 #!/bin/sh
 cp "$1" "$JOBS/script"
-sh "$1" >"$JOBS/out" 2>&1 &
+sh "$JOBS/script" >"$JOBS/out" 2>&1 &
 echo $! >>"$JOBS/pids"
 echo "Submitted batch job $!"
 """
