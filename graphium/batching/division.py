@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.columns import Dataset
 from graphium.errors import StoreError
-from graphium.labels.splits import SplitMolecules, assign_parts, reconcile
+from graphium.labels.folders import open_folder
+from graphium.labels.splits import SplitMolecules, assign_parts, reads_scaffolds, reconcile
 from graphium.store.keys import KeyIndex
 
 
@@ -75,7 +77,8 @@ def divide(datasets: Sequence[Dataset], keys: KeyIndex) -> Division:
     own = []
     for dataset, first, last in zip(datasets, keys.starts[:-1], keys.starts[1:], strict=True):
         split = dataset.config.split
-        if split.kind == "scaffold" and keys.scaffold is None:
+        plan = dataset.store.record.plan
+        if keys.scaffold is None and reads_scaffolds(dataset.config):
             raise StoreError(
                 f"dataset '{dataset.name}' is divided by scaffold, but the key index has no "
                 "scaffolds; run `graphium data prepare EXPERIMENT`"
@@ -86,7 +89,11 @@ def divide(datasets: Sequence[Dataset], keys: KeyIndex) -> Division:
             row=dataset.source_row,
             group_hash=keys.group_hash[first:last],
             scaffold=None if keys.scaffold is None else keys.scaffold[first:last],
-            row_words=dataset.store.record.plan.row_words,
+            row_words=plan.row_words,
+            folder=open_folder(Path(dataset.config.shown_table))
+            if split.kind == "folder"
+            else None,
+            file_rows=tuple(file.rows for file in plan.files),
         )
         own.append(assign_parts(split, molecules, dataset.store.text))
     parts = np.concatenate(own)

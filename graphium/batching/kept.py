@@ -27,9 +27,11 @@ from graphium.batching.pack import PackedGraphs
 from graphium.batching.report import MixReport
 from graphium.batching.stored_encodings import KeptEncodings
 from graphium.batching.task_data import TaskData
+from graphium.config.data import DatasetConfig
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import StoreError
+from graphium.labels.folders import open_folder, split_files
 from graphium.store.disk_errors import describe
 from graphium.store.files import (
     canonical_json,
@@ -84,12 +86,7 @@ def kept_path(
         # Arrays do not say what their columns are called: the key does, by the bytes of the table.
         "stores": [(one.store.record.plan.key, one.store.record.content) for one in datasets],
         "encodings": [one.content() for one in encodings],
-        "split_files": [
-            _digest_if_there(Path(one.config.split.file))
-            if one.config.split.kind == "file"
-            else None
-            for one in datasets
-        ],
+        "split_files": [_digest_split(one.config) for one in datasets],
         "experiment": experiment.model_dump_json(  # as text, which keeps the order of tasks
             include={"datasets", "tasks", "features", "keys", "hydrogens"}
         ),
@@ -255,6 +252,18 @@ def _assemble(
         read_smiles=smiles_reader(datasets, dataset, source_row),
         hydrogens=manifest["hydrogens"],
     )
+
+
+def _digest_split(dataset: DatasetConfig) -> object:
+    """Return the digests of the files that a split is read from, and what each is."""
+    split = dataset.split
+    if split.kind == "file":
+        return _digest_if_there(Path(split.file))
+    if split.kind != "folder":
+        return None
+    folder = open_folder(Path(dataset.shown_table))
+    lists = split_files(folder, split)
+    return [folder.parts, {name: _digest_if_there(file) for name, file in lists.items()}]
 
 
 def _digest_if_there(file: Path) -> str | None:

@@ -36,6 +36,8 @@ class DatasetReport(Section):
     """Rows that are not used because the same split holds out another row of their molecule."""
     parts: dict[Part, int]
     """Rows that are used in each part."""
+    split: str = ""
+    """Which files of its folder divide it, where the split is that of a folder."""
     rejects: str = ""
     """File that lists these rows with the reason of each, below the folder of stores (a run's files
     name no place of the machine); empty when there are none."""
@@ -119,7 +121,7 @@ def _dataset_line(name: str, dataset: DatasetReport) -> str:
         line += f", {dataset.unlabelled:,} without a label"
     if dataset.conflicting:
         line += f", {dataset.conflicting:,} left out: the split holds out a copy of their molecule"
-    return line
+    return f"{line}; divided by its folder ({dataset.split})" if dataset.split else line
 
 
 def _task_lines(name: str, task: TaskReport) -> list[str]:

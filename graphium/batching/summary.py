@@ -1,6 +1,7 @@
 """Builds the report of a mix."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from graphium.batching.join import Join, JoinedLabels
 from graphium.batching.report import DatasetReport, MixReport, Move
 from graphium.config.data import Part, RandomSplitConfig, ScaffoldSplitConfig
 from graphium.config.keys import KeysConfig
+from graphium.labels.folders import describe_split, open_folder
 from graphium.labels.splits import PARTS, UNUSED
 from graphium.store.layout import REJECTS
 
@@ -134,8 +136,16 @@ def _describe_dataset(
         unlabelled=int(((part != UNUSED) & (molecule < 0) & ~conflicting[rows]).sum()),
         conflicting=int(conflicting[rows].sum()),
         parts=_count_parts(part[molecule >= 0]),
+        split=_words_of_split(dataset),
         rejects=f"{dataset.store.path.name}/{REJECTS}" if rejected else "",
     )
+
+
+def _words_of_split(dataset: Dataset) -> str:
+    split = dataset.config.split
+    if split.kind != "folder":
+        return ""
+    return describe_split(open_folder(Path(dataset.config.shown_table)), split)
 
 
 def _count_shared(datasets: Sequence[Dataset], division: Division, join: Join) -> dict[str, int]:

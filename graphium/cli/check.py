@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from graphium.cli.check_tables import table_mistakes
+from graphium.cli.check_tables import folder_lines, table_mistakes
 from graphium.config.load import Loaded, load_config
 from graphium.config.mistakes import config_error
 from graphium.config.schema import json_schema
@@ -66,6 +66,8 @@ def check(
     for line in describe(loaded):
         console.print(line, soft_wrap=True)
     config = loaded.experiment
+    for text in () if no_tables else folder_lines(config.datasets):
+        console.print(text, soft_wrap=True, markup=False)
     counts = ((len(config.datasets), "dataset"), (len(config.tasks), "task"))
     found = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
     console.print(f"\n[green]valid[/green]: {found}")

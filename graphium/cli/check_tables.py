@@ -5,11 +5,18 @@ library is needed for that.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from graphium.config.data import BUNDLED, ColumnSplitConfig, DatasetConfig, FileSplitConfig
+from graphium.config.data import (
+    BUNDLED,
+    ColumnSplitConfig,
+    DatasetConfig,
+    FileSplitConfig,
+    FolderSplitConfig,
+    SplitConfig,
+)
 from graphium.config.experiment import Experiment
 from graphium.config.explain import mistake_at
 from graphium.config.load import Loaded
@@ -19,6 +26,7 @@ from graphium.config.unreadable import no_file
 from graphium.config.yaml_nodes import Keys
 from graphium.errors import DataError
 from graphium.labels.files import TableName, find_files, is_pattern, shown_table
+from graphium.labels.folders import describe_split, label_columns, open_folder, split_files
 from graphium.labels.header import (
     DELIMITERS,
     PARQUET,
@@ -42,13 +50,33 @@ def table_mistakes(loaded: Loaded) -> Iterator[Mistake]:
             yield mistake_at(loaded.written, keys, message)
 
 
+def folder_lines(datasets: Mapping[str, DatasetConfig]) -> Iterator[str]:
+    """Yield a line about each dataset whose table is a folder: its split, and its labels."""
+    for name, dataset in datasets.items():
+        if dataset.folder is None:
+            continue
+        labels = shorten(label_columns(_read_columns(dataset.table))) or "none"
+        yield (
+            f"dataset {name}: a folder, {_split_words(dataset.folder, dataset.split)}; columns "
+            f"that may be labels: {labels}"
+        )
+
+
+def _split_words(folder: Path, split: SplitConfig) -> str:
+    if not isinstance(split, FolderSplitConfig):
+        return f"whose own split is not used (split.kind is {split.kind})"
+    try:
+        return f"divided as it says ({describe_split(open_folder(folder), split)})"
+    except DataError as error:
+        return f"whose own split cannot be used yet ({str(error).rstrip('.')})"
+
+
 def _of_dataset(
     experiment: Experiment, name: str, dataset: DatasetConfig
 ) -> Iterator[tuple[Keys, str]]:
     """Yield (option, what is wrong with it)."""
     here = ("datasets", name)
-    if isinstance(dataset.split, FileSplitConfig) and not Path(dataset.split.file).is_file():
-        yield (*here, "split", "file"), no_file(Path(dataset.split.file))
+    yield from _of_split(here, dataset)
     if reason := _why_unusable(dataset):
         yield (*here, "table"), reason
         return
@@ -68,6 +96,23 @@ def _of_dataset(
     for keys, pattern in _labels(experiment, name, dataset):
         if pattern not in columns and not any(fnmatchcase(one, pattern) for one in columns):
             yield keys, _no_column(pattern, columns)
+
+
+def _of_split(here: Keys, dataset: DatasetConfig) -> Iterator[tuple[Keys, str]]:
+    """Yield what is wrong with the files of a split."""
+    if isinstance(dataset.split, FileSplitConfig) and not Path(dataset.split.file).is_file():
+        yield (*here, "split", "file"), no_file(Path(dataset.split.file))
+    if isinstance(dataset.split, FolderSplitConfig) and Path(dataset.shown_table).exists():
+        try:
+            folder = open_folder(Path(dataset.shown_table))
+        except DataError as error:
+            if dataset.folder is None:  # else it is said of the table
+                yield (*here, "split"), str(error).rstrip(".")
+            return
+        try:
+            split_files(folder, dataset.split)
+        except DataError as error:
+            yield (*here, "split"), str(error).rstrip(".")
 
 
 def _options(name: str, dataset: DatasetConfig) -> Iterator[tuple[Keys, str]]:

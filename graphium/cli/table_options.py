@@ -42,7 +42,8 @@ def load_dataset(table: str, overrides: Sequence[str] = ()) -> DatasetConfig:
     experiment = build_experiment(read_overrides(words, found), found)
     if experiment is None or found:
         raise config_error(map(_shorter, found), "options of the table")
-    return experiment.datasets["table"].model_copy(update={"table": table})
+    options = experiment.datasets["table"].model_dump(exclude_unset=True)
+    return DatasetConfig.model_validate(options | {"table": table})
 
 
 def _shorter(mistake: Mistake) -> Mistake:

