@@ -5,6 +5,7 @@ from typing import final
 import pytorch_lightning as pl
 import torch
 
+from graphium.batching.device import DeviceMaker
 from graphium.batching.loader import BatchLoader, EvalLoader
 from graphium.batching.maker import BatchMaker, HostMaker
 from graphium.batching.mix_data import Mix
@@ -83,9 +84,8 @@ class MolDataModule(pl.LightningDataModule):
         """Return what makes the batches of this rank, for the device of its network."""
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         if device not in self._makers:
-            self._makers[device] = HostMaker(
-                self._mix.graphs, self._mix.tasks, self._features, device
-            )
+            kind = DeviceMaker if self._batch.held_in == "cuda" else HostMaker
+            self._makers[device] = kind(self._mix.graphs, self._mix.tasks, self._features, device)
         return self._makers[device]
 
     def _rank_and_world_size(self) -> tuple[int, int]:

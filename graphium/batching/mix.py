@@ -15,6 +15,7 @@ from graphium.batching.columns import (
     read_weights,
     refuse_duplicates,
 )
+from graphium.batching.device_memory import require_gpu
 from graphium.batching.division import Division, divide
 from graphium.batching.join import Join, JoinedLabels, join_labels, join_rows
 from graphium.batching.kept import (
@@ -49,7 +50,7 @@ def open_mix(
     root: Path,
     *,
     specs: Sequence[TaskSpec] | None = None,
-    to: Literal["ram", "mmap"] = "ram",
+    to: Literal["ram", "mmap", "cuda"] = "ram",
 ) -> Mix:
     """Open the prepared stores of an experiment and join them into one mix.
 
@@ -61,14 +62,18 @@ def open_mix(
         specs: Tasks of a trained model, whose label statistics are kept instead of being computed;
             labels in train are then not required.
         to: Where the arrays are: in the memory of this process, or in a file that all processes of
-            a machine map (``mmap``); batches are the same.
+            a machine map (``mmap``); batches are the same. Those of ``cuda`` are mapped too, to be
+            copied to a GPU (``device.py``).
 
     Raises:
+        UsageError: A GPU should hold the arrays, and there is none.
         StoreError: A store or the key index is absent or damaged, or the file to map cannot be
             written.
         DataError: A column, a label, a weight or a split cannot be used as the experiment asks, a
             task has no label in train, or rows are one molecule where ``duplicates`` is error.
     """
+    if to == "cuda":
+        require_gpu()
     datasets = []
     for name, config in experiment.datasets.items():
         store = open_store(store_path(config, root))
@@ -76,11 +81,11 @@ def open_mix(
         datasets.append(Dataset(name, config, store, store.source_rows()))
     kept = look_up({one.name: one.store for one in datasets}, experiment.features)
     folder = kept_path(root, experiment, datasets, specs, kept)
-    mix = read_kept(folder, datasets, mapped=to == "mmap")
+    mix = read_kept(folder, datasets, mapped=to != "ram")
     if mix is not None:
         return mix
     joined = _join(experiment, datasets, root, specs, kept)
-    if to == "mmap":
+    if to != "ram":
         return _map(folder, joined, datasets)
     if is_worth_keeping(joined):
         keep_if_possible(folder, joined)

@@ -68,6 +68,7 @@ class Experiment(Section):
             *self._unread_encodings(),
             *self._missing_conformers(),
             *self._unknown_shares(),
+            *self._absent_gpu(),
         ]
         if errors:
             raise GroupedFieldError(errors)
@@ -140,6 +141,14 @@ class Experiment(Section):
                     ("batch", "sampling", sampling.kind, name),
                     f"there is no dataset '{name}'; datasets has {', '.join(self.datasets)}",
                 )
+
+    def _absent_gpu(self) -> Iterator[FieldError]:
+        if self.batch.held_in == "cuda" and self.trainer.accelerator == "cpu":
+            yield FieldError(
+                ("batch", "held_in"),
+                "cuda holds the molecules on the GPU that trains, and trainer.accelerator is cpu; "
+                "use ram or mmap, or another accelerator",
+            )
 
     def _unknown_classes(self) -> Iterator[FieldError]:
         for name, task in self.tasks.items():

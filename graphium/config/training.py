@@ -18,10 +18,10 @@ class BatchConfig(Section):
     """Micro-batches that one rank adds up before it steps; saves memory, changes no number."""
     eval_size: int = Field(default=512, gt=0)
     """Molecules in one batch of validation, test and prediction."""
-    held_in: Literal["ram", "mmap"] = "ram"
-    """Where molecules wait: ram (each rank has a copy of its own) or mmap (files in the cache
-    folder that all ranks of a machine share, for data that does not fit several times). Batches
-    are the same."""
+    held_in: Literal["ram", "mmap", "cuda"] = "ram"
+    """Where molecules wait: ram (each rank has a copy of its own), mmap (files in the cache
+    folder that all ranks of a machine share, for data that does not fit several times) or cuda
+    (each rank has a copy on its GPU, where batches are cut; unverified). Batches are the same."""
     prefetch: int = Field(default=2, ge=0)
     """Batches that a thread makes ready while the network computes; 0 makes each when it is needed.
     Batches are the same."""

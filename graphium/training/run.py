@@ -22,6 +22,7 @@ from rich.console import Console
 
 import graphium
 from graphium.batching.datamodule import MolDataModule
+from graphium.batching.device_arrays import needed_bytes
 from graphium.batching.mix import open_mix
 from graphium.batching.mix_data import Mix
 from graphium.batching.report import PARTS
@@ -290,6 +291,9 @@ def _announce(
             f"{name} {one.visits:,} of {len(one.molecules):,}" for name, one in data.strata.items()
         )
         lines.append(f"an epoch visits molecules of {', '.join(shares)}")
+    if experiment.batch.held_in == "cuda":
+        size_on_gpu = needed_bytes(mix.graphs, mix.tasks) / 1e9
+        lines.append(f"every rank copies the mix to its GPU: {size_on_gpu:.2f} GB")
     for line in lines:
         log.info(line)
         if console is not None:

@@ -95,6 +95,9 @@ def mistakes(tmp_path, text, *overrides, **others):
         ("features: {encodings: {commute: {level: edge}}}\nmodel: {trunk: {kind: gcn}}",
          "features.encodings.commute.level: encodings of bonds are not read by a trunk of kind "
          "'gcn'; say level: node, or choose a trunk that reads bonds (gine)"),
+        ("batch: {held_in: cuda}\ntrainer: {accelerator: cpu}",
+         "batch.held_in: cuda holds the molecules on the GPU that trains, and trainer.accelerator "
+         "is cpu; use ram or mmap, or another accelerator"),
         ("model: {heads: {hydratoin: {depth: 1}}}",
          "model.heads.hydratoin: there is no task 'hydratoin'; tasks has hydration"),
     ],
