@@ -73,3 +73,8 @@ def quoted(text: str, length: int = 80) -> str:
     """Return a user's text for a message: in quotes, shortened, and without control characters."""
     shown = text if len(text) <= length else f"{text[:length]}..."
     return f"'{''.join(one if one.isprintable() else repr(one)[1:-1] for one in shown)}'"
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its word for a message: ``1 row``, ``1,200 rows``."""
+    return f"{number:,} {word}{'s' * (number != 1)}"

@@ -24,6 +24,10 @@ class Division:
     """[T] part by the dataset's own split; 255 where it has none."""
     part: NDArray[np.uint8]
     """[T] part in the mix, the same for all rows of one split group; 255 stays 255."""
+    molecule: NDArray[np.int64]
+    """[T] equal numbers for equal molecules."""
+    group: NDArray[np.int64]
+    """[T] equal numbers for molecules of one split group."""
 
     def conflicts(self, molecule: NDArray[np.int64], used: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return [T] which rows must not be used because their own dataset holds them out too.
@@ -97,4 +101,5 @@ def divide(datasets: Sequence[Dataset], keys: KeyIndex) -> Division:
         )
         own.append(assign_parts(split, molecules, dataset.store.text))
     parts = np.concatenate(own)
-    return Division(keys.starts, parts, reconcile(parts, keys.split_group))
+    reconciled = reconcile(parts, keys.split_group)
+    return Division(keys.starts, parts, reconciled, keys.molecule, keys.split_group)

@@ -5,7 +5,11 @@ from pydantic import Field
 from graphium.config.base import Section
 from graphium.config.data import Part
 from graphium.config.keys import KeysConfig
+from graphium.errors import counted
 from graphium.labels.splits import PARTS as PARTS
+
+_SHOWN_LEAKS = 12
+"""Pairs of datasets in the line about leaks."""
 
 
 class Move(Section):
@@ -19,6 +23,19 @@ class Move(Section):
     """...and where they are, because a copy of the molecule is held out there."""
     count: int
     """Rows of the dataset."""
+
+
+class Leak(Section):
+    """Molecules that one dataset holds out while another, or the same, trains on equal ones."""
+
+    dataset: str
+    """Who holds them out..."""
+    part: Part
+    """...in val or test."""
+    source: str
+    """Whose train has molecules of the same split groups."""
+    count: int
+    """Distinct molecules."""
 
 
 class DatasetReport(Section):
@@ -78,6 +95,10 @@ class MixReport(Section):
     """Distinct molecules that several datasets have, by their names (``a + b``)."""
     moved: list[Move] = Field(default_factory=list)
     """What reconciling the splits changed."""
+    leaks: list[Leak] = Field(default_factory=list)
+    """What would be known of held-out molecules if the splits were not reconciled."""
+    leaks_left: list[Leak] = Field(default_factory=list)
+    """The same, counted again in the parts as they are; nothing, or a warning says so."""
     tasks: dict[str, TaskReport]
     """By task."""
     encodings: list[str] = Field(default_factory=list)
@@ -92,16 +113,42 @@ class MixReport(Section):
             f"mix: {_counts(self.molecules)} distinct molecules (by {self.keys.join}; parts never "
             f"divide those of one {self.keys.split})"
         )
-        lines += [f"  {count:,} molecules are in {names}" for names, count in self.shared.items()]
         lines += [
-            f"  {move.count:,} rows of {move.dataset} went from {move.origin} to {move.target}, "
-            "where a copy of their molecule is held out"
+            f"  {counted(count, 'molecule')} {'is' if count == 1 else 'are'} in {names}"
+            for names, count in self.shared.items()
+        ]
+        lines += [
+            f"  {counted(move.count, 'row')} of {move.dataset} went from {move.origin} to "
+            f"{move.target}, where a copy of the molecule is held out"
             for move in self.moved
         ]
+        lines.append(f"  {self._leak_line()}")
         for name, task in self.tasks.items():
             lines += _task_lines(name, task)
         lines += [f"encodings: {line}" for line in self.encodings]
         return lines + [f"warning: {warning}" for warning in self.warnings]
+
+    def _leak_line(self) -> str:
+        left = sum(leak.count for leak in self.leaks_left)
+        if not self.leaks and not left:
+            return f"leaks by {self.keys.split}: none, with the splits as the tables have them"
+        most = sorted(self.leaks, key=lambda leak: -leak.count)
+        found = "; ".join(map(_leak_words, most[:_SHOWN_LEAKS]))
+        if len(most) > _SHOWN_LEAKS:
+            found += f"; and {len(most) - _SHOWN_LEAKS} more pairs of datasets"
+        return (
+            f"leaks by {self.keys.split}, were each split taken as it is: {found or 'none'}; "
+            f"counted again after reconciling: {left:,}"
+        )
+
+
+def _leak_words(leak: Leak) -> str:
+    pair = f"{leak.dataset} {leak.part} <- {leak.source} train"
+    return f"{pair}: {counted(leak.count, 'molecule')}"
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
 
 
 def _counts(parts: dict[Part, int]) -> str:
@@ -109,7 +156,7 @@ def _counts(parts: dict[Part, int]) -> str:
 
 
 def _dataset_line(name: str, dataset: DatasetReport) -> str:
-    line = f"dataset {name}: {dataset.rows:,} rows: {_counts(dataset.parts)}"
+    line = f"dataset {name}: {counted(dataset.rows, 'row')}: {_counts(dataset.parts)}"
     if dataset.rejected:
         line += f", {dataset.rejected:,} that cannot be used"
         line += (
@@ -129,21 +176,26 @@ def _task_lines(name: str, task: TaskReport) -> list[str]:
     lines = [f"task {name}: {_counts(known)} labels"]
     if task.thinned:
         lines.append(
-            f"  labels of {task.thinned:,} training rows are not used (label_fraction): they count "
-            "as missing"
+            f"  labels of {counted(task.thinned, 'training row')} are not used (label_fraction): "
+            "they count as missing"
         )
     if task.merged:
-        lines.append(f"  {task.merged:,} rows merged into earlier rows of the same molecule")
+        lines.append(
+            f"  {counted(task.merged, 'row')} merged into earlier rows of the same molecule"
+        )
     if task.contradicting:
         lines.append(
-            f"  {task.contradicting:,} molecules have merged rows whose labels contradict each "
-            f"other, such as {'; '.join(task.examples)} (all are in the run's duplicates.csv)"
+            f"  {counted(task.contradicting, 'molecule')} {_have(task.contradicting)} merged rows "
+            f"whose labels contradict each other, such as {'; '.join(task.examples)} (all are in "
+            "the run's duplicates.csv)"
         )
     if task.ties:
-        lines.append(f"  {task.ties:,} class labels became missing: merged rows disagree evenly")
+        lines.append(
+            f"  {counted(task.ties, 'class label')} became missing: merged rows disagree evenly"
+        )
     if task.unaligned:
         lines.append(
-            f"  {task.unaligned:,} rows left out: their atoms could not be matched with those of "
-            "an equal molecule"
+            f"  {counted(task.unaligned, 'row')} left out: their atoms could not be matched with "
+            "those of an equal molecule"
         )
     return lines

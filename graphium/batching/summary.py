@@ -10,6 +10,7 @@ from graphium.batching.columns import Dataset
 from graphium.batching.coverage import describe_tasks
 from graphium.batching.division import Division
 from graphium.batching.join import Join, JoinedLabels
+from graphium.batching.leaks import find_leaks
 from graphium.batching.report import DatasetReport, MixReport, Move
 from graphium.config.data import Part, RandomSplitConfig, ScaffoldSplitConfig
 from graphium.config.keys import KeysConfig
@@ -49,6 +50,9 @@ def summarize(
     tasks, warnings = describe_tasks(
         {name: labels.task for name, labels in joined.items()}, part, need_training=need_training
     )
+    names = [dataset.name for dataset in datasets]
+    used = join.molecule >= 0
+    left = find_leaks(names, division, division.part, used)
     molecules = _count_parts(part)
     empty = [p for p in PARTS if not molecules[p]]
     return MixReport(
@@ -64,6 +68,8 @@ def summarize(
             for i, one in enumerate(datasets)
             for (a, b), count in division.moves(i, conflicting).items()
         ],
+        leaks=find_leaks(names, division, division.own, used | conflicting),
+        leaks_left=left,
         tasks={
             name: report.model_copy(
                 update={
@@ -79,6 +85,7 @@ def summarize(
         },
         warnings=[
             *(f"{p} has no molecules" for p in empty),
+            *(f"{one.count} molecules that train knows are in {one.part}" for one in left),
             *(line for i, one in enumerate(datasets) for line in _far_from_asked(one, division, i)),
             *warnings,
         ],
