@@ -12,7 +12,8 @@ The training files may be absent. They hold Lightning's own checkpoint without t
 so far). No random state is among them: every draw is a function of seed, epoch and position
 (``training/randomness.py``). Nothing here can run code when it is read.
 
-A run keeps two, as links to ``checkpoints/step-N``: ``last``, and ``best`` by validation loss.
+A run keeps three, as links to ``checkpoints/step-N``: ``last``, ``previous`` (written before it,
+which a resumed run takes if the last one is damaged), and ``best`` by validation loss.
 """
 
 from typing import Any, Literal

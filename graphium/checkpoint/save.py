@@ -23,6 +23,7 @@ from graphium.checkpoint.format import MANIFEST, FileName, ModelRecord
 from graphium.checkpoint.manifest import make_manifest
 from graphium.checkpoint.tree import flatten, plain_tensors
 from graphium.errors import CheckpointError
+from graphium.store.disk_errors import describe
 from graphium.store.files import sync_folder
 
 
@@ -41,8 +42,8 @@ def write_checkpoint(
         training: What a resumed run needs (see ``tree.py`` for what it may hold).
 
     Raises:
-        CheckpointError: Something in the record or the tree cannot be kept exactly, or ``path``
-            is something else than a checkpoint.
+        CheckpointError: Something in the record or the tree cannot be kept exactly, ``path`` is
+            something else than a checkpoint, or the disk is full or fails.
     """
     if path.is_symlink() or (path.exists() and not (path / MANIFEST).is_file()):
         raise CheckpointError(f"{path} exists and is not a checkpoint; it is not overwritten")
@@ -54,6 +55,11 @@ def write_checkpoint(
     try:
         _write_files(temporary, record, weights, training)
         _replace(path, temporary)
+    except OSError as error:
+        raise CheckpointError(
+            f"the checkpoint {path} could not be written: {describe(error, path.parent)}. Those "
+            "before it are whole; when the cause is mended, go on with graphium-train --resume RUN"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

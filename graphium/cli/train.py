@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from graphium.cli.common import guarded
-from graphium.config.dump import dump_yaml
+from graphium.config.dump import differ, dump_yaml
 from graphium.config.load import load_config
 from graphium.errors import DataError, UsageError
 
@@ -54,8 +54,10 @@ def train(
     console = Console()
     _refuse_launchers()
     if resume is not None:
-        if experiment is not None or overrides or seeds > 1:
-            raise UsageError("--resume takes the experiment from the run; give nothing else")
+        if seeds > 1:
+            raise UsageError("--resume takes the seeds from the run; leave out --seeds")
+        if experiment is not None:
+            _refuse_another(load_experiment(experiment, overrides or []), resume)
         _resume(resume, console, report=not no_report)
         return
     if experiment is None:
@@ -84,7 +86,9 @@ def _run_seeds(directory: Path, console: Console, *, report: bool) -> None:
             console.print("finished before")
             continue
         seeded = experiment.model_copy(update={"seed": int(one.name[5:])})
-        started = (one / "checkpoints" / "last").exists()
+        started = (one / "checkpoints" / "last").is_symlink()
+        if started:
+            _recover(one, console)
         _run(seeded, one, console, report=report, resume=started)
     from graphium.apply.summary import summarize_seeds
 
@@ -231,7 +235,7 @@ def _resume(run_dir: Path, console: Console, *, report: bool) -> None:
     """Go on with an interrupted run, or with the seeds of one that are not finished."""
     is_of_seeds = any(run_dir.glob("seed-*"))
     last = run_dir / "checkpoints" / "last"
-    if not is_of_seeds and not last.exists():
+    if not is_of_seeds and not last.is_symlink():
         raise UsageError(f"{run_dir} has no checkpoint to resume from (no {last})")
     if (run_dir / "results.json").exists() or (run_dir / "seeds.json").exists():
         raise UsageError(f"{run_dir} is finished; train anew, or 'graphium report {run_dir}'")
@@ -240,7 +244,39 @@ def _resume(run_dir: Path, console: Console, *, report: bool) -> None:
     if is_of_seeds:
         _run_seeds(run_dir, console, report=report)
     else:
+        _recover(run_dir, console)
         _run(experiment, run_dir, console, report=report, resume=True)
+
+
+def _recover(run_dir: Path, console: Console) -> None:
+    """Go back to the newest whole checkpoint, if the last one is damaged, and say so."""
+    if _is_other_rank():
+        return
+    from graphium.checkpoint.recover import recover
+
+    for line in recover(run_dir / "checkpoints"):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _refuse_another(given: "Experiment", run_dir: Path) -> None:
+    """Make sure that an experiment is the one of a run that is resumed.
+
+    Raises:
+        UsageError: It is not; the message says what differs.
+    """
+    path = run_dir / "config.yaml"
+    if not path.exists():
+        raise UsageError(f"{run_dir} is no run directory (it has no config.yaml)")
+    began = load_config(path).experiment
+    differences = [
+        f"\n  {key} is {there} in the run and {here} now"
+        for key, there, here in differ(began, given)
+    ]
+    if differences:
+        raise UsageError(
+            f"{run_dir} is a run of another experiment; resume it with --resume alone, or start a "
+            f"new run:{''.join(differences)}"
+        )
 
 
 def _log_to(path: Path) -> logging.Handler:

@@ -1,5 +1,7 @@
 """An experiment as YAML that loads back equal."""
 
+from collections.abc import Iterator
+
 import yaml
 
 from graphium.config.experiment import Experiment
@@ -14,6 +16,22 @@ def dump_yaml(experiment: Experiment) -> str:
         values, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True,
         width=100,
     )  # fmt: skip
+
+
+def differ(one: Experiment, other: Experiment) -> Iterator[tuple[str, object, object]]:
+    """Yield each option that differs: its dotted key, and both values; a missing one is None."""
+    ours, theirs = (dict(_leaves(e.model_dump(mode="json"), "")) for e in (one, other))
+    for key in [*ours, *(key for key in theirs if key not in ours)]:
+        if ours.get(key) != theirs.get(key):
+            yield key, ours.get(key), theirs.get(key)
+
+
+def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
+    if not isinstance(value, dict) or not value:
+        yield key, value
+        return
+    for name, child in value.items():
+        yield from _leaves(child, f"{key}.{name}" if key else name)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -11,11 +11,11 @@ from graphium.training.module import TrainingModule
 
 
 class CheckpointKeeper(Callback):
-    """Writes ``checkpoints/step-N`` and keeps two: ``last``, and ``best`` by validation loss.
+    """Writes ``checkpoints/step-N`` and keeps ``last``, ``best`` by validation loss, ``previous``.
 
     A checkpoint is written at the end of each epoch and every ``every_steps`` optimiser steps,
     always between steps: a resumed run repeats nothing and skips nothing. An interrupted run keeps
-    what was written last.
+    what was written last, and what was written before it, should the last one be damaged.
 
     Args:
         folder: ``checkpoints`` of the run.
@@ -36,7 +36,9 @@ class CheckpointKeeper(Callback):
         return {"best_loss": self.best_loss, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the best so far."""
+        """Go on from the best so far; if it was damaged, look for a new one."""
+        if not (self._folder / "best").exists():
+            return
         self.best_loss, self.best_epoch = state_dict["best_loss"], state_dict["best_epoch"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -79,8 +81,11 @@ class CheckpointKeeper(Callback):
             return
         if is_best or not (self._folder / "best").exists():
             point(self._folder / "best", target)
-        point(self._folder / "last", target)  # last: a kill before here repeats the epoch
-        kept = {(self._folder / name).resolve() for name in ("last", "best")}
+        before = self._folder / "last"
+        if before.exists() and before.resolve() != target.resolve():
+            point(self._folder / "previous", before.resolve())
+        point(before, target)  # last of all: a kill before here repeats the epoch
+        kept = {(self._folder / name).resolve() for name in ("last", "best", "previous")}
         for old in self._folder.glob("step-*"):
             if old.resolve() not in kept:
                 remove_checkpoint(old)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -33,11 +33,12 @@ from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
 from graphium.config.dump import dump_yaml
 from graphium.config.experiment import Experiment
-from graphium.errors import DataError, UsageError
+from graphium.errors import DataError
 from graphium.nn.build import build_network
 from graphium.training.averaging import WeightAverage
 from graphium.training.checkpoints import CheckpointKeeper
 from graphium.training.finetune import load_backbone
+from graphium.training.hardware import accelerator
 from graphium.training.metrics import TaskMetrics
 from graphium.training.module import TrainingModule
 from graphium.training.progress import EpochReporter, evaluation_entries
@@ -208,7 +209,7 @@ def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) 
         callbacks = [PatientStopping(config.early_stopping), *callbacks]
     return pl.Trainer(
         max_epochs=config.max_epochs,
-        accelerator=_accelerator(config.accelerator),
+        accelerator=accelerator(config),
         devices=config.devices,
         strategy=strategy,
         precision="32-true" if config.precision == "32" else config.precision,
@@ -224,19 +225,6 @@ def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) 
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-
-
-def _accelerator(wanted: Literal["auto", "cpu", "gpu"]) -> str:
-    """Return cpu or gpu; ``auto`` takes a CUDA GPU where there is one.
-
-    Raises:
-        UsageError: A GPU is wanted and there is none.
-    """
-    if wanted == "gpu" and not torch.cuda.is_available():
-        raise UsageError("trainer.accelerator is gpu, but torch sees no CUDA GPU; use cpu or auto")
-    if wanted == "auto":
-        return "gpu" if torch.cuda.is_available() else "cpu"
-    return wanted
 
 
 def _quiet_lightning() -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +64,16 @@ def start(arguments: list[str], tmp_path: Path) -> subprocess.Popen:
     )
 
 
+def wait_for_step(process: subprocess.Popen, run: Path, step: int) -> None:
+    """Return when the checkpoint of a step has appeared."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        done = [int(p.name[5:]) for p in (run / "checkpoints").glob("step-*")]
+        if max(done, default=0) >= step:
+            return
+        time.sleep(0.002)
+
+
 def finish(process: subprocess.Popen) -> str:
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
@@ -103,12 +115,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(experiment: Path, 
         resume = ["--resume", str(killed)] if killed.exists() else None
         arguments = resume or [str(experiment), "--run-dir", str(killed)]
         process = start(arguments, tmp_path)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            done = [int(p.name[5:]) for p in (killed / "checkpoints").glob("step-*")]
-            if max(done, default=0) >= step:
-                break
-            time.sleep(0.002)
+        wait_for_step(process, killed, step)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     assert not (killed / "results.json").exists()
@@ -117,4 +124,45 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(experiment: Path, 
     (weights, optimizer, numbers), reference = final_state(killed), final_state(straight)
     assert weights == reference[0]
     assert same(optimizer, reference[1])
+    assert numbers == reference[2]
+
+
+def damage(run: Path) -> str:
+    """Flip one bit of the newest checkpoint's weights; return its name."""
+    newest = (run / "checkpoints" / "last").resolve()
+    path = newest / "training.safetensors"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return newest.name
+
+
+@pytest.mark.slow
+def test_ten_kills_and_a_damaged_checkpoint_change_no_bit(experiment: Path, tmp_path: Path):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    finish(start([str(experiment), "--run-dir", str(straight)], tmp_path))
+    last_step = int((straight / "checkpoints" / "last").resolve().name[5:])
+    rng = random.Random(0)
+    starts = []
+    for kill in range(10):
+        resume = ["--resume", str(killed)] if (killed / "checkpoints" / "last").exists() else None
+        if resume is None and killed.exists():
+            shutil.rmtree(killed)
+        process = start(resume or [str(experiment), "--run-dir", str(killed)], tmp_path)
+        goal = 1 + last_step * (kill + 1) // 12
+        wait_for_step(process, killed, goal)
+        time.sleep(rng.random() * 0.05)
+        os.kill(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        starts.append(output)
+        if kill == 5:
+            damaged = damage(killed)
+    assert "is damaged" in starts[6]
+    assert f"damaged-{damaged}" in starts[6]
+    assert "going on from step-" in starts[6]
+    finish(start(["--resume", str(killed)], tmp_path))
+
+    (weights, state, numbers), reference = final_state(killed), final_state(straight)
+    assert weights == reference[0]
+    assert same(state, reference[1])
     assert numbers == reference[2]
