@@ -1,6 +1,6 @@
 """From a task's label names to columns of a store, checked numbers and a ``TaskSpec``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -64,26 +64,63 @@ def read_labels(dataset: Dataset, spec: TaskSpec) -> LabelTable:
     Raises:
         DataError: A label is not what the loss needs: 0/1 (bce) or 0..C-1 (ce, hybrid_ce).
     """
+    pieces = list(checked_pieces(dataset, spec))
+    rows, values = ([getattr(one, name) for one in pieces] for name in ("rows", "values"))
+    return LabelTable(spec.level, np.concatenate(rows), np.concatenate(values))
+
+
+def labelled_rows(dataset: Dataset, spec: TaskSpec) -> NDArray[np.int64]:
+    """Return the molecules of a store that have a label of a task, increasing; check all labels.
+
+    Raises:
+        DataError: As ``read_labels``.
+    """
+    return np.concatenate([piece.rows for piece in checked_pieces(dataset, spec)])
+
+
+def checked_pieces(dataset: Dataset, spec: TaskSpec) -> Iterator[LabelTable]:
+    """Yield what ``label_pieces`` does, and look at all labels.
+
+    Raises:
+        DataError: After the last piece, as ``read_labels``.
+    """
+    wrong = _WrongClasses(dataset, spec)
+    for piece in label_pieces(dataset, spec):
+        if spec.is_class:
+            wrong.look_at(piece)
+        yield piece
+    wrong.refuse()
+
+
+def label_pieces(dataset: Dataset, spec: TaskSpec) -> Iterator[LabelTable]:
+    """Yield the labels of a task, some molecules after others; text becomes the class's position.
+
+    Raises:
+        DataError: Text is none of the categories of its column.
+    """
+    for piece in _stored_pieces(dataset, spec):
+        if spec.bins:
+            yield replace(piece, values=cut_into_classes(piece.values, spec.bins))
+        else:
+            yield piece
+
+
+def _stored_pieces(dataset: Dataset, spec: TaskSpec) -> Iterator[LabelTable]:
     categories = dataset.config.categories
     text = [label for label in spec.labels if label in categories]
     if not text:
-        table = dataset.store.labels(spec.labels)
-    else:
-        values = np.full((dataset.store.num_molecules, len(spec.labels)), np.nan, np.float32)
-        numbers = [label for label in spec.labels if label not in categories]
-        if numbers:
-            found = dataset.store.labels(numbers)
-            places = np.array([spec.labels.index(label) for label in numbers])
-            values[found.rows[:, None], places] = found.values
-        for label in text:
-            values[:, spec.labels.index(label)] = _class_positions(dataset, label)
-        rows = np.flatnonzero(~np.isnan(values).all(1))
-        table = LabelTable("graph", rows, values[rows])
-    if spec.bins:
-        table = replace(table, values=cut_into_classes(table.values, spec.bins))
-    if spec.is_class:
-        _check_classes(dataset, spec, table)
-    return table
+        yield from dataset.store.label_pieces(spec.labels)
+        return
+    values = np.full((dataset.store.num_molecules, len(spec.labels)), np.nan, np.float32)
+    numbers = [label for label in spec.labels if label not in categories]
+    if numbers:
+        found = dataset.store.labels(numbers)
+        places = np.array([spec.labels.index(label) for label in numbers])
+        values[found.rows[:, None], places] = found.values
+    for label in text:
+        values[:, spec.labels.index(label)] = _class_positions(dataset, label)
+    rows = np.flatnonzero(~np.isnan(values).all(1))
+    yield LabelTable("graph", rows, values[rows])
 
 
 def cut_into_classes(values: NDArray[np.float32], bins: Sequence[float]) -> NDArray[np.float32]:
@@ -277,21 +314,39 @@ def _class_positions(dataset: Dataset, column: str) -> NDArray[np.float32]:
     return out
 
 
-def _check_classes(dataset: Dataset, spec: TaskSpec, table: LabelTable) -> None:
-    num_classes = 2 if spec.loss == "bce" else spec.num_classes
-    assert num_classes is not None, "a ce task knows its classes"
-    values = table.values
-    # Written so that NaN, a missing label, is never wrong.
-    wrong = (values < 0) | (values >= num_classes) | (values % 1 > 0)
-    if not wrong.any():
-        return
-    at, column = (int(index[0]) for index in np.nonzero(wrong))
-    wanted = "0 or 1" if num_classes == 2 else f"whole numbers from 0 to {num_classes - 1}"
-    raise DataError(
-        f"task '{spec.name}': {dataset.where(_owner(dataset, table, at))}: '{spec.labels[column]}' "
-        f"is {values[at, column]:g}, but labels of loss '{spec.loss}' must be {wanted} "
-        f"({int(wrong.sum()):,} are not)"
-    )
+class _WrongClasses:
+    """Counts labels that are no class of a task."""
+
+    def __init__(self, dataset: Dataset, spec: TaskSpec) -> None:
+        self._dataset = dataset
+        self._spec = spec
+        self._num_classes = (spec.num_classes or 2) if spec.is_class else 0
+        self._count = 0
+        self._first = ""
+
+    def look_at(self, table: LabelTable) -> None:
+        """Count those of some molecules."""
+        values = table.values
+        # Written so that NaN, a missing label, is never wrong.
+        wrong = (values < 0) | (values >= self._num_classes) | (values % 1 > 0)
+        if not wrong.any():
+            return
+        if not self._count:
+            at, column = (int(index[0]) for index in np.nonzero(wrong))
+            where = self._dataset.where(_owner(self._dataset, table, at))
+            self._first = f"{where}: '{self._spec.labels[column]}' is {values[at, column]:g}"
+        self._count += int(wrong.sum())
+
+    def refuse(self) -> None:
+        """Raise ``DataError`` if there are any."""
+        if not self._count:
+            return
+        last = self._num_classes - 1
+        wanted = "0 or 1" if last == 1 else f"whole numbers from 0 to {last}"
+        raise DataError(
+            f"task '{self._spec.name}': {self._first}, but labels of loss '{self._spec.loss}' must "
+            f"be {wanted} ({self._count:,} are not)"
+        )
 
 
 def _owner(dataset: Dataset, table: LabelTable, value_row: int) -> int:

@@ -2,13 +2,18 @@
 
 Numbers become their mean, classes the majority. Labels **contradict** each other where classes
 differ, or where numbers lie more than one standard deviation of the column's training labels apart.
+Both are found for some places after others: memory does not grow with their number.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.batching import compact
+from graphium.batching.compact import CompactLabels, decode, encode_like
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.mol_block import offsets, ragged_index
 
@@ -21,22 +26,26 @@ class Copies:
     """[D] place, increasing."""
     offset: NDArray[np.int64]
     """[D + 1] first copy of each place."""
-    source: NDArray[np.int64]
-    """[offset[-1]] which of the given values each copy is."""
-    values: NDArray[np.float64]
-    """[offset[-1], L] labels; NaN = missing."""
+    row: NDArray[np.int64]
+    """[offset[-1]] row (0-based) of the table that each copy stands in."""
+    values: CompactLabels
+    """[offset[-1], L] labels."""
 
+    def blocks(self, num_classes: int) -> Iterator[slice]:
+        """Yield the places in blocks, with a number of cells for each of so many classes."""
+        most = compact.BLOCK_CELLS // max(1, self.values.shape[1] * num_classes)
+        first = 0
+        while first < len(self.target):
+            last = int(np.searchsorted(self.offset, self.offset[first] + most, side="right")) - 1
+            last = max(first + 1, last)
+            yield slice(first, last)
+            first = last
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """One label for each place."""
-
-    values: NDArray[np.float32]
-    """[places, L] labels; NaN = missing."""
-    ties: int
-    """Class labels that became missing because their copies disagree evenly."""
-    copies: Copies
-    """What was merged."""
+    def numbers(self, places: slice) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the copies of some places, NaN = missing, and where those of each begin."""
+        first, last = self.offset[places.start], self.offset[places.stop]
+        starts = self.offset[places.start : places.stop] - first
+        return decode(self.values[first:last]).astype(np.float64), starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,89 +73,85 @@ class Contradictions:
         return len(np.unique(self.molecule))
 
 
-def merge_labels(
-    values: NDArray[np.float32], target: NDArray[np.int64], num_targets: int, spec: TaskSpec
-) -> Merged:
-    """Merge all values of each place.
+def merge_copies(labels: CompactLabels, copies: Copies, spec: TaskSpec) -> int:
+    """Merge the copies of each place.
 
     Args:
-        values: [V, L] labels; NaN = missing.
-        target: [V] place of each; every place has a value.
-        num_targets: Number of places.
+        labels: [places, L] where to write the result.
+        copies: What to merge.
         spec: Says whether labels are numbers or classes.
+
+    Returns:
+        How many labels of classes became missing because their copies disagree evenly.
     """
-    out = np.empty((num_targets, values.shape[1]), np.float32)
-    out[target] = values
-    copies = _find_copies(values, target, num_targets)
-    if not len(copies.target):
-        return Merged(out, 0, copies)
-    starts = copies.offset[:-1]
-    known = ~np.isnan(copies.values)
-    count = np.add.reduceat(known, starts, dtype=np.int64)
-    if not spec.is_class:
-        total = np.add.reduceat(np.where(known, copies.values, 0), starts)
-        out[copies.target] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        return Merged(out, 0, copies)
-    votes = np.stack(
-        [
-            np.add.reduceat(copies.values == c, starts, dtype=np.int64)
-            for c in range(spec.num_classes or 2)
-        ]
-    )
-    tie = (count > 0) & ((votes == votes.max(axis=0)).sum(axis=0) > 1)
-    out[copies.target] = np.where((count == 0) | tie, np.nan, votes.argmax(axis=0))
-    return Merged(out, int(tie.sum()), copies)
+    num_classes = (spec.num_classes or 2) if spec.is_class else 1
+    ties = 0
+    for places in copies.blocks(num_classes):
+        values, starts = copies.numbers(places)
+        known = ~np.isnan(values)
+        count = np.add.reduceat(known, starts, dtype=np.int64)
+        if not spec.is_class:
+            total = np.add.reduceat(np.where(known, values, 0), starts)
+            merged = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        else:
+            votes = np.stack(
+                [np.add.reduceat(values == c, starts, dtype=np.int32) for c in range(num_classes)]
+            )
+            tie = (count > 0) & ((votes == votes.max(axis=0)).sum(axis=0) > 1)
+            merged = np.where((count == 0) | tie, np.nan, votes.argmax(axis=0))
+            ties += int(tie.sum())
+        labels[copies.target[places]] = encode_like(labels, merged)
+    return ties
 
 
 def find_contradictions(
-    merged: Merged,
+    labels: CompactLabels,
+    copies: Copies,
     *,
-    is_class: bool,
-    deviation: NDArray[np.float64],
+    largest: NDArray[np.float64],
     place: tuple[NDArray[np.int64], NDArray[np.int64]],
-    row_ends: NDArray[np.int64],
-    rows: NDArray[np.int64],
 ) -> Contradictions:
     """Find the labels whose copies contradict each other.
 
     Args:
-        merged: Labels and what they were merged from.
-        is_class: Labels are classes.
-        deviation: [L] how far apart numbers may lie.
+        labels: [places, L] the labels in use.
+        copies: What they were merged from.
+        largest: [L] how far apart copies may lie; 0 for classes.
         place: Molecules, increasing, and the first place of each (and the number of places).
-        row_ends: End of each row's values among those given to ``merge_labels``.
-        rows: Row of the table of each of these.
     """
-    copies = merged.copies
-    starts = copies.offset[:-1]
-    if len(starts):
-        spread = np.fmax.reduceat(copies.values, starts) - np.fmin.reduceat(copies.values, starts)
-        places, columns = np.nonzero(spread > (0 if is_class else deviation))
-    else:
-        places, columns = np.empty((2, 0), np.int64)
-    sizes = np.diff(copies.offset)[places]
-    copy = ragged_index(starts[places], sizes)
-    label = np.repeat(np.arange(len(places)), sizes)
-    value = copies.values[copy, columns[label]]
-    known = ~np.isnan(value)
-    target = copies.target[places]
+    none = np.empty(0, np.int64)
+    found = [_contradicting(copies, places, largest) for places in copies.blocks(1)]
+    joined = [np.concatenate(parts) for parts in zip((none,) * 5, *found, strict=True)]
+    target, column, sizes, row, value = joined
     molecules, first_place = place
     owner = np.searchsorted(first_place, target, side="right") - 1
     return Contradictions(
         molecule=molecules[owner],
         inner=target - first_place[owner],
-        column=columns,
-        used=merged.values[target, columns],
-        offset=offsets(np.bincount(label[known], minlength=len(places))),
-        row=rows[np.searchsorted(row_ends, copies.source[copy[known]], side="right")],
-        value=value[known],
+        column=column,
+        used=decode(labels[target, column]),
+        offset=offsets(sizes),
+        row=row,
+        value=value.astype(np.float64),
     )
 
 
-def _find_copies(
-    values: NDArray[np.float32], target: NDArray[np.int64], num_targets: int
-) -> Copies:
-    several = np.flatnonzero(np.bincount(target, minlength=num_targets)[target] > 1)
-    several = several[np.argsort(target[several], kind="stable")]
-    places, counts = np.unique(target[several], return_counts=True)
-    return Copies(places, offsets(counts), several, values[several].astype(np.float64))
+def _contradicting(
+    copies: Copies, places: slice, largest: NDArray[np.float64]
+) -> tuple[NDArray[Any], ...]:
+    """Return [C] targets, columns and numbers of known copies, and of each of these row, value."""
+    values, starts = copies.numbers(places)
+    spread = np.fmax.reduceat(values, starts) - np.fmin.reduceat(values, starts)
+    found, columns = np.nonzero(spread > largest)
+    sizes = np.diff(np.append(starts, len(values)))[found]
+    copy = ragged_index(starts[found], sizes)
+    label = np.repeat(np.arange(len(found)), sizes)
+    value = values[copy, columns[label]]
+    known = ~np.isnan(value)
+    return (
+        copies.target[places][found],
+        columns,
+        np.bincount(label[known], minlength=len(found)),
+        copies.row[copies.offset[places.start] :][copy[known]],
+        value[known],
+    )

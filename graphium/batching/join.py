@@ -5,19 +5,24 @@ molecule of the mix has one order, that of the row its graph is taken from; labe
 carried over by canonical atom ranks, and only where every bond is found again.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.batching.align import align_pieces
-from graphium.batching.compact import compact, is_known
-from graphium.batching.duplicates import Contradictions, find_contradictions, merge_labels
+from graphium.batching.compact import empty_labels, encode_like, is_known
+from graphium.batching.duplicates import (
+    Contradictions,
+    Copies,
+    find_contradictions,
+    merge_copies,
+)
+from graphium.batching.places import fill, find_places
 from graphium.batching.task_data import TaskData
 from graphium.config.data import PARTS, Duplicates
 from graphium.config.tasks import TaskSpec
-from graphium.graphs.levels import level_sizes
-from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
+from graphium.graphs.mol_block import MolBlock
 from graphium.store.read import LabelTable
 
 
@@ -78,7 +83,8 @@ def join_rows(
 def join_labels(
     join: Join,
     spec: TaskSpec,
-    table: LabelTable,
+    rows: NDArray[np.int64],
+    pieces: Iterable[LabelTable],
     *,
     first_row: int,
     weight: NDArray[np.float32],
@@ -89,80 +95,75 @@ def join_labels(
     """Bring the labels of one store to the molecules of the mix.
 
     Several rows of one molecule are merged: numbers to their mean, classes to the majority, sample
-    weights to their mean.
+    weights to their mean. Where each label goes is decided first; labels then come piece by piece.
 
     Args:
         join: The molecules.
         spec: The task.
-        table: Labels of the store.
+        rows: [R] molecules of the store whose labels are wanted, increasing.
+        pieces: Labels of these and maybe of others, of some molecules after others.
         first_row: Place of the store's first row among all T.
         weight: [S] sample weights of the store's rows.
         source_row: [S] rows of the table.
         part: [M] part of each molecule of the mix.
         duplicates: ``missing`` leaves out labels that contradict each other.
     """
-    rows = first_row + table.rows
-    lengths = level_sizes(spec.level, join.block.num_atoms[rows], join.block.num_bonds[rows])
-    starts = offsets(lengths)[:-1]
-
-    molecule = join.molecule[rows]
-    line = np.argsort(molecule, kind="stable")  # rows of one molecule side by side
-    line = line[molecule[line] >= 0]
-    flat = ragged_index(starts[line], lengths[line])
-    num_used = len(line)
-    if spec.level != "graph":
-        aligned, inner = align_pieces(
-            join.block, rows[line], join.taken_from[molecule[line]], spec.level
-        )
-        flat = np.repeat(starts[line], lengths[line]) + inner
-        flat, line = flat[np.repeat(aligned, lengths[line])], line[aligned]
-
-    distinct, first, member = np.unique(molecule[line], return_index=True, return_inverse=True)
-    offset = offsets(lengths[line[first]])
-    merged = merge_labels(
-        table.values[flat], ragged_index(offset[member], lengths[line]), int(offset[-1]), spec
+    places = find_places(
+        join.block,
+        spec.level,
+        first_row + rows,
+        join.molecule[first_row + rows],
+        join.taken_from,
     )
-    local = table.rows[line]
-    weights = np.bincount(member, weight[local], len(distinct)) / np.bincount(member)
+    line, first, member = places.line, places.first, places.member
+    count = len(first)
+    labels = empty_labels(spec, int(places.offset[-1]))
+    copies = Copies(*places.copies(source_row[rows[line]]), empty_labels(spec, places.num_copies))
+    for piece in pieces:
+        fill(join.block, places, rows, piece, first_row, labels, copies.values)
+    ties = merge_copies(labels, copies, spec)
     task = TaskData(
         spec=spec,
-        molecule=distinct,
-        offset=offset,
-        stored=compact(spec, merged.values),
-        weight=weights.astype(np.float32),
-        source_row=source_row[local[first]],
+        molecule=places.molecule,
+        offset=places.offset,
+        stored=labels,
+        weight=(
+            np.bincount(member, weight[rows[line]], count) / np.bincount(member, minlength=count)
+        ).astype(np.float32),
+        source_row=source_row[rows[line[first]]],
     )
     contradictions = find_contradictions(
-        merged,
-        is_class=spec.is_class,
-        deviation=_training_deviation(task, part),
-        place=(distinct, offset),
-        row_ends=np.cumsum(lengths[line]),
-        rows=source_row[local],
+        labels,
+        copies,
+        largest=_largest_spread(task, part) if len(copies.target) else np.zeros(len(spec.labels)),
+        place=(places.molecule, places.offset),
     )
     if duplicates == "missing":
-        places = offset[np.searchsorted(distinct, contradictions.molecule)] + contradictions.inner
-        merged.values[places, contradictions.column] = np.nan
-        task = replace(task, stored=compact(spec, merged.values))
+        at = places.offset[np.searchsorted(places.molecule, contradictions.molecule)]
         contradictions.used[:] = np.nan
+        labels[at + contradictions.inner, contradictions.column] = encode_like(
+            labels, contradictions.used
+        )
     return JoinedLabels(
         task,
-        merged=len(line) - len(distinct),
-        ties=merged.ties,
+        merged=len(line) - count,
+        ties=ties,
         contradictions=contradictions,
-        unaligned=num_used - len(line),
+        unaligned=places.unaligned,
     )
 
 
-def _training_deviation(task: TaskData, part: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return [L] standard deviations of the training labels; infinite where there are none.
+def _largest_spread(task: TaskData, part: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return [L] how far apart labels of one molecule may lie without contradicting each other.
 
-    A trained model brings its own.
+    Classes not at all; numbers one standard deviation of the training labels, or as far as they
+    like where there are none. A trained model brings its own deviations.
     """
+    if task.spec.is_class:
+        return np.zeros(len(task.spec.labels))
     if task.spec.std is not None:
         return np.array(task.spec.std)
-    deviation = np.array(task.statistics(part)[1])
-    has_labels = np.zeros(len(deviation), bool)
+    has_labels = np.zeros(len(task.spec.labels), bool)
     for block in task.stored_blocks(part, PARTS.index("train")):
         has_labels |= is_known(block).any(axis=0)
-    return np.where(has_labels, deviation, np.inf)
+    return np.where(has_labels, task.statistics(part)[1], np.inf)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from graphium.batching.columns import (
     Dataset,
     build_spec,
+    label_pieces,
+    labelled_rows,
     passed_over,
-    read_labels,
     read_weights,
     refuse_duplicates,
 )
@@ -29,7 +30,7 @@ from graphium.batching.mix_data import Mix, SourceRows, smiles_reader
 from graphium.batching.pack import pack_block
 from graphium.batching.stored_encodings import KeptEncodings, encode_mix, look_up
 from graphium.batching.summary import summarize
-from graphium.batching.thinning import thin
+from graphium.batching.thinning import is_kept
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError, StoreError
@@ -39,7 +40,7 @@ from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.keys import load_keys
 from graphium.store.planning import check_declared
 from graphium.store.prepare import store_path
-from graphium.store.read import LabelTable, open_store
+from graphium.store.read import open_store
 
 _ATTEMPTS = 3
 """To map a mix that is written."""
@@ -119,16 +120,17 @@ def _join(
 
     resolved = _resolve_specs(experiment, datasets, specs)
     of_dataset = {dataset.name: i for i, dataset in enumerate(datasets)}
-    tables = {s.name: read_labels(datasets[of_dataset[s.dataset]], s) for s in resolved}
-    first_row = {s.name: int(starts[of_dataset[s.dataset]]) for s in resolved}
+    dataset_of = {spec.name: of_dataset[spec.dataset] for spec in resolved}
+    rows = {s.name: labelled_rows(datasets[dataset_of[s.name]], s) for s in resolved}
+    first_row = {name: int(starts[number]) for name, number in dataset_of.items()}
 
     division = divide(datasets, keys)
     thinned = {}
     for name, first in first_row.items():
-        share, whole = experiment.tasks[name].label_fraction, tables[name]
-        tables[name] = thin(whole, share, keys.group_hash, division.part, block, first)
-        thinned[name] = len(whole.rows) - len(tables[name].rows)
-    has_label, has_atom_label = _labelled_rows(block.num_molecules, tables, first_row)
+        share, whole = experiment.tasks[name].label_fraction, rows[name]
+        rows[name] = whole[is_kept(whole, share, keys.group_hash, division.part, first)]
+        thinned[name] = len(whole) - len(rows[name])
+    has_label, has_atom_label = _labelled_rows(block.num_molecules, resolved, rows, first_row)
     used = has_label & (division.part != UNUSED)
     conflicting = division.conflicts(keys.molecule, used)
     for dataset, first, last in zip(datasets, starts[:-1], starts[1:], strict=True):
@@ -137,19 +139,20 @@ def _join(
     used &= ~conflicting
     join = join_rows(block, keys.molecule, used, has_atom_label)
     part = division.part[join.taken_from]
-    joined = {
-        spec.name: join_labels(
+    joined = {}
+    for spec in resolved:
+        dataset = datasets[dataset_of[spec.name]]
+        joined[spec.name] = join_labels(
             join,
             spec,
-            tables[spec.name],
+            rows[spec.name],
+            label_pieces(dataset, spec),
             first_row=first_row[spec.name],
-            weight=read_weights(datasets[of_dataset[spec.dataset]]),
-            source_row=datasets[of_dataset[spec.dataset]].source_row,
+            weight=read_weights(dataset),
+            source_row=dataset.source_row,
             part=part,
-            duplicates=experiment.datasets[spec.dataset].duplicates,
+            duplicates=dataset.config.duplicates,
         )
-        for spec in resolved
-    }
     return _assemble(
         experiment,
         datasets,
@@ -191,14 +194,17 @@ def _resolve_specs(
 
 
 def _labelled_rows(
-    num_rows: int, tables: Mapping[str, LabelTable], first_row: Mapping[str, int]
+    num_rows: int,
+    specs: Sequence[TaskSpec],
+    rows: Mapping[str, NDArray[np.int64]],
+    first_row: Mapping[str, int],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which of all rows have a label of any task, and which one of a part of it."""
     labelled, atom_labelled = np.zeros((2, num_rows), bool)
-    for name, table in tables.items():
-        labelled[first_row[name] + table.rows] = True
-        if table.level != "graph":
-            atom_labelled[first_row[name] + table.rows] = True
+    for spec in specs:
+        labelled[first_row[spec.name] + rows[spec.name]] = True
+        if spec.level != "graph":
+            atom_labelled[first_row[spec.name] + rows[spec.name]] = True
     return labelled, atom_labelled
 
 

@@ -32,8 +32,19 @@ def thin(
     """
     if share == 1:
         return table
+    kept = is_kept(table.rows, share, group_hash, part, first_row)
     rows = first_row + table.rows
-    place = seeded_hash(_SEEDS, group_hash[rows]) / 2.0**64
-    kept = (part[rows] != 0) | (place < share)
     lengths = level_sizes(table.level, block.num_atoms[rows], block.num_bonds[rows])
     return LabelTable(table.level, table.rows[kept], table.values[np.repeat(kept, lengths)])
+
+
+def is_kept(
+    rows: NDArray[np.int64],
+    share: float,
+    group_hash: NDArray[np.uint64],
+    part: NDArray[np.uint8],
+    first_row: int,
+) -> NDArray[np.bool_]:
+    """Return [R] which labelled rows of a dataset keep their labels; arguments as for ``thin``."""
+    place = seeded_hash(_SEEDS, group_hash[first_row + rows]) / 2.0**64
+    return np.asarray((share == 1) | (part[first_row + rows] != 0) | (place < share))

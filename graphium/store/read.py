@@ -189,14 +189,27 @@ class Store:
         level = self._common_level(columns)
         if level == "graph":
             return self._read_graph_labels(columns)
-        read = self._read_list_labels(level)
-        rows, values, first = [], [], 0
-        for record in self._manifest.segments:
-            labelled, numbers = read(record, columns)
-            rows.append(labelled + first)
-            values.append(numbers)
-            first += record.molecules
+        pieces = list(self.label_pieces(columns))
+        rows, values = ([getattr(one, name) for one in pieces] for name in ("rows", "values"))
         return LabelTable(level, np.concatenate(rows), np.concatenate(values))
+
+    def label_pieces(self, columns: Sequence[str]) -> Iterator[LabelTable]:
+        """Yield what ``labels`` returns, some molecules after others.
+
+        A piece holds the labels of a segment at most, of molecules ``BLOCK_CELLS`` at most.
+        """
+        level, first = self._common_level(columns), 0
+        read = None if level == "graph" else self._read_list_labels(level)
+        for record in self._manifest.segments:
+            if read is not None:
+                rows, values = read(record, columns)
+                yield LabelTable(level, rows + first, values)
+                first += record.molecules
+                continue
+            for block in self._graph_label_blocks(record, columns):
+                labelled = np.flatnonzero(~np.isnan(block).all(axis=1))
+                yield LabelTable("graph", labelled + first, block[labelled])
+                first += len(block)
 
     def note(self, column: str) -> str:
         """Return why a column is text: its first cell that is no number."""
@@ -291,14 +304,11 @@ class Store:
         # Memory of which nothing is written costs nothing, so this is as large as it can get.
         rows = np.empty(self.num_molecules, np.int64)
         values = np.empty((self.num_molecules, len(columns)), np.float32)
-        first = count = 0
-        for record in self._manifest.segments:
-            for block in self._graph_label_blocks(record, columns):
-                labelled = np.flatnonzero(~np.isnan(block).all(axis=1))
-                end = count + len(labelled)
-                rows[count:end] = labelled + first
-                values[count:end] = block[labelled]
-                first, count = first + len(block), end
+        count = 0
+        for piece in self.label_pieces(columns):
+            end = count + len(piece.rows)
+            rows[count:end], values[count:end] = piece.rows, piece.values
+            count = end
         return LabelTable("graph", rows[:count], values[:count])
 
     def _graph_label_blocks(

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphium.batching.duplicates import find_contradictions, merge_labels
+from graphium.batching import compact as compact_module
+from graphium.batching.compact import compact, decode, empty_labels
+from graphium.batching.duplicates import Copies, find_contradictions, merge_copies
 from graphium.batching.mix import open_mix
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
+from graphium.graphs.mol_block import offsets
 from graphium.store.prepare import prepare_experiment
 from graphium.training.run_files import write_duplicates
 
@@ -146,11 +149,12 @@ CELL = st.sampled_from([0.0, 1.0, 2.0, np.nan])
     st.lists(st.tuples(st.integers(0, 4), CELL, CELL), min_size=1, max_size=30),
     st.booleans(),
     st.sampled_from([0.5, 1.0, np.inf]),
+    st.sampled_from([1, 7, 100, 1 << 20]),
 )
 @settings(max_examples=150, deadline=None)
-def test_merging_is_what_it_says_place_by_place(cells, is_class, deviation):
-    target = np.unique([place for place, *_ in cells], return_inverse=True)[1]
-    values = np.array([row for _, *row in cells], np.float32)
+def test_merging_is_what_it_says_place_by_place(rows, is_class, deviation, cells):
+    target = np.unique([place for place, *_ in rows], return_inverse=True)[1]
+    values = np.array([row for _, *row in rows], np.float32)
     task = {"loss": "ce", "num_classes": 3} if is_class else {"loss": "mse"}
     spec = TaskSpec(
         name="t", dataset="d", level="graph", labels=["a", "b"], metrics=[], **task
@@ -162,15 +166,23 @@ def test_merging_is_what_it_says_place_by_place(cells, is_class, deviation):
                 given_labels[place, column].append((10 + i, float(values[i, column])))
     size = int(target.max()) + 1
 
-    merged = merge_labels(values, target, size, spec)
-    found = find_contradictions(
-        merged,
-        is_class=is_class,
-        deviation=np.full(2, deviation),
-        place=(np.arange(size), np.arange(size + 1)),
-        row_ends=np.arange(1, len(values) + 1),
-        rows=10 + np.arange(len(values)),
+    order = np.argsort(target, kind="stable")
+    copies = Copies(
+        target=np.arange(size),
+        offset=offsets(np.bincount(target)),
+        row=10 + order,
+        values=compact(spec, values[order]),
     )
+    labels = empty_labels(spec, size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compact_module, "BLOCK_CELLS", cells)
+        merge_copies(labels, copies, spec)
+        found = find_contradictions(
+            labels,
+            copies,
+            largest=np.full(2, 0 if is_class else deviation),
+            place=(np.arange(size), np.arange(size + 1)),
+        )
 
     expected = {}
     for place in range(size):
@@ -178,7 +190,7 @@ def test_merging_is_what_it_says_place_by_place(cells, is_class, deviation):
             copies = given_labels[place, column]
             numbers = [number for _, number in copies]
             used = _merged(numbers, is_class)
-            np.testing.assert_allclose(merged.values[place, column], used, rtol=1e-6)
+            np.testing.assert_allclose(decode(labels)[place, column], used, rtol=1e-6)
             spread = max(numbers) - min(numbers) if numbers else 0
             if spread > (0 if is_class else deviation):
                 expected[place, column] = copies
@@ -194,7 +206,7 @@ def test_merging_is_what_it_says_place_by_place(cells, is_class, deviation):
     }
     assert listed == expected
     assert found.num_molecules == len({place for place, _ in expected})
-    np.testing.assert_array_equal(found.used, merged.values[found.molecule, found.column])
+    np.testing.assert_array_equal(found.used, decode(labels)[found.molecule, found.column])
 
 
 def _merged(numbers, is_class):

@@ -69,7 +69,8 @@ def test_labels_follow_their_atoms_to_another_smiles_of_the_molecule(level, seed
     out = join_labels(
         join,
         spec(level),
-        LabelTable(level, np.arange(count), labels[:first_half, None]),
+        np.arange(count),
+        [LabelTable(level, np.arange(count), labels[:first_half, None])],
         first_row=0,
         weight=np.ones(count, np.float32),
         source_row=np.arange(count),
@@ -113,7 +114,8 @@ def test_rows_that_cannot_be_aligned_are_left_out_and_counted():
     out = join_labels(
         join,
         spec("node"),
-        table,
+        table.rows,
+        [table],
         first_row=0,
         weight=np.ones(3, np.float32),
         source_row=np.arange(3),
@@ -144,7 +146,8 @@ def joined(values, equal, *, rows=None, weight=None, **task):
     return join_labels(
         join,
         spec(labels=labels, **task),
-        LabelTable("graph", rows, np.array(values, np.float32)),
+        rows,
+        [LabelTable("graph", rows, np.array(values, np.float32))],
         first_row=0,
         weight=np.ones(total, np.float32) if weight is None else np.array(weight, np.float32),
         source_row=10 + np.arange(total),
