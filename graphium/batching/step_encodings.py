@@ -10,6 +10,7 @@ from graphium.graphs.encodings.arrays import FLOAT32, Array
 from graphium.graphs.encodings.compute import Encoded, encode
 from graphium.graphs.encodings.stacks import Molecules, split_graph
 from graphium.graphs.mol_batch import MolBatch
+from graphium.graphs.padding import grow, without_padding
 
 
 def batch_encodings(batch: MolBatch, features: FeaturesConfig, like: Array) -> Encoded:
@@ -56,7 +57,9 @@ def to_device(batch: MolBatch, features: FeaturesConfig, device: torch.device) -
     """
     todo = lacking(features, batch.encodings, batch.bond_encodings)
     moved = batch if batch.keys.device == device else batch.to(device)
-    return moved if todo is None else _with(moved, batch_encodings(batch, todo, _like(device)))
+    if todo is None:
+        return moved
+    return _with(moved, batch_encodings(without_padding(batch), todo, _like(device)))
 
 
 def encode_on(batch: MolBatch, molecules: Molecules, features: FeaturesConfig) -> MolBatch:
@@ -78,8 +81,8 @@ def _like(device: torch.device) -> Array:
 def _with(batch: MolBatch, encoded: Encoded) -> MolBatch:
     return replace(
         batch,
-        encodings={**batch.encodings, **_tensors(encoded.atoms)},
-        bond_encodings={**batch.bond_encodings, **_tensors(encoded.bonds)},
+        encodings={**batch.encodings, **_tensors(encoded.atoms, batch.num_atoms)},
+        bond_encodings={**batch.bond_encodings, **_tensors(encoded.bonds, batch.num_bonds)},
     )
 
 
@@ -88,5 +91,10 @@ def _column(kind: str) -> str:
     return "laplacian_vectors" if kind == "laplacian" else kind
 
 
-def _tensors(encodings: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    return {name: torch.as_tensor(values) for name, values in encodings.items()}
+def _tensors(encodings: Mapping[str, Array], num_rows: int) -> dict[str, torch.Tensor]:
+    """Return the encodings as tensors, with zeros for padding."""
+    tensors = {name: torch.as_tensor(values) for name, values in encodings.items()}
+    return {
+        name: values if len(values) == num_rows else grow(values, num_rows, 0)
+        for name, values in tensors.items()
+    }

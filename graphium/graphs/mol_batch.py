@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from graphium.errors import DataError
@@ -40,10 +40,39 @@ class TaskLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchShape:
+    """Numbers that decide the shape of every tensor of a batch."""
+
+    atoms: int
+    """N."""
+    bonds: int
+    """B, each bond once."""
+    molecules: int
+    """G."""
+    rows: Mapping[str, int]
+    """R of each task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """What of a padded batch is real: atoms, bonds, molecules and rows of labels that come first.
+
+    The others belong to one last molecule that nobody asked for: its atoms have no bonds but to
+    themselves. Between the real molecules and that one may stand molecules without atoms.
+    """
+
+    is_real: Bool[Tensor, " N"]
+    """Whether each atom is real: what a network may look at, as its shape never changes."""
+    real: BatchShape
+    """How many of each are real: for those who count, not for a network."""
+
+
+@dataclass(frozen=True, slots=True)
 class MolBatch:
     """G molecules as one graph with N atoms and E = 2 B directed bonds.
 
     Directed bond ``b`` runs as the table wrote bond ``b``; directed bond ``B + b`` runs back.
+    ``graphs/padding.py`` makes batches of one shape.
     """
 
     atom_table: Float[Tensor, "V F"]
@@ -67,12 +96,25 @@ class MolBatch:
     """Values of single bonds by name, the same whichever way a bond is written: positional
     encodings and lengths, which no table of distinct bonds can hold."""
     keys: Int[Tensor, " G"]
-    """Position of each molecule in the mix (or in the list that is predicted)."""
+    """Position of each molecule in the mix (or in the list that is predicted); -1 of padding."""
     labels: Mapping[str, TaskLabels]
     """Labels by task; every task of the experiment is here, some with no rows."""
     label_totals: Mapping[str, float]
     """Sum of the weights of all known labels of each task in the whole optimiser step: over all
     ranks and micro-batches, not only in this batch (see ``training/losses.py``)."""
+    padding: Padding | None = None
+    """What is real, where a batch was padded to a given shape."""
+
+    @property
+    def shape(self) -> BatchShape:
+        """The sizes of its tensors."""
+        rows = {name: len(task.rows) for name, task in self.labels.items()}
+        return BatchShape(self.num_atoms, self.num_bonds, self.num_molecules, rows)
+
+    @property
+    def num_real_molecules(self) -> int:
+        """Molecules without padding."""
+        return self.num_molecules if self.padding is None else self.padding.real.molecules
 
     @property
     def num_atoms(self) -> int:
@@ -106,6 +148,7 @@ class MolBatch:
             bond_encodings={name: change(value) for name, value in self.bond_encodings.items()},
             keys=change(self.keys),
             labels={name: value.each(change) for name, value in self.labels.items()},
+            padding=self.padding and replace(self.padding, is_real=change(self.padding.is_real)),
         )
 
     def to_pyg(self) -> "Batch":
@@ -114,8 +157,9 @@ class MolBatch:
         It has ``x`` [N, F], ``edge_index`` [2, E], ``edge_attr`` [E, D], ``batch``, ``ptr``, each
         encoding of atoms by its name [N, K] and of bonds as ``edge_<name>`` [E, K], and the labels
         as ``y_<task>`` [R, L] with their ``rows_<task>`` [R], for tasks of pairs of atoms also
-        ``pairs_<task>`` [R, 2].
+        ``pairs_<task>`` [R, 2]. It must have no padding (``graphs.padding.without_padding``).
         """
+        assert self.padding is None, "a model of PyTorch Geometric would take padding for real"
         from torch_geometric.data import Batch  # takes seconds to import, and few need it
 
         sizes = torch.bincount(self.molecule, minlength=self.num_molecules)

@@ -46,6 +46,9 @@ class Network(nn.Module):
     ranks agree on what has a gradient. Names of parameters start with ``encoders.``, ``trunk.`` or
     ``heads.``; the first two depend on the ``model`` and ``features`` sections alone.
 
+    Padding of a batch (``graphs/padding.py``) changes nothing for what is real, and has outputs
+    that mean nothing behind those.
+
     Args:
         encoders: Batch to the channels of atoms.
         trunk: Message passing.
@@ -93,7 +96,8 @@ class Network(nn.Module):
 
     def atoms(self, batch: MolBatch) -> Float[Tensor, "N C"]:
         """Return what the trunk knows of each atom."""
-        out: Tensor = self.trunk(*self.encoders(self._in_own_precision(batch)))
+        is_real = None if batch.padding is None else batch.padding.is_real
+        out: Tensor = self.trunk(*self.encoders(self._in_own_precision(batch)), is_real)
         return out
 
     def embed(self, batch: MolBatch) -> Float[Tensor, "G C_pooled"]:

@@ -7,10 +7,12 @@ molecules each of QM9 and ZINC: no difference beyond that of two seeds), from a 
 to four times as large.
 """
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from graphium.nn.layers.bonds import Bonds
+from graphium.nn.norm import normalize
 
 
 class TrunkBlock(nn.Module):
@@ -40,9 +42,17 @@ class TrunkBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.residual = residual
 
-    def forward(self, atoms: Float[Tensor, "N C"], bonds: Bonds) -> Float[Tensor, "N C"]:
-        """Update the atom channels once."""
-        update: Tensor = self.dropout(self.layer(self.activation(self.norm(atoms)), bonds))
+    def forward(
+        self,
+        atoms: Float[Tensor, "N C"],
+        bonds: Bonds,
+        is_real: Bool[Tensor, " N"] | None = None,
+    ) -> Float[Tensor, "N C"]:
+        """Update the atom channels once; those of padding stay as they are, or become 0."""
+        rows = self.activation(normalize(self.norm, atoms, is_real))
+        update: Tensor = self.dropout(self.layer(rows, bonds))
+        if is_real is not None:  # an atom with a hundred bonds to itself would grow without end
+            update = torch.where(is_real[:, None], update, 0)
         return atoms + update if self.residual else update
 
 
@@ -59,9 +69,19 @@ class Trunk(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.norm = norm
 
-    def forward(self, atoms: Float[Tensor, "N C"], bonds: Bonds) -> Float[Tensor, "N C"]:
-        """Let each atom learn of the atoms up to ``depth`` bonds away."""
+    def forward(
+        self,
+        atoms: Float[Tensor, "N C"],
+        bonds: Bonds,
+        is_real: Bool[Tensor, " N"] | None = None,
+    ) -> Float[Tensor, "N C"]:
+        """Let each atom learn of the atoms up to ``depth`` bonds away.
+
+        Args:
+            atoms: What the encoders say.
+            bonds: Of the whole batch.
+            is_real: Which atoms are no padding; None: all.
+        """
         for block in self.blocks:
-            atoms = block(atoms, bonds)
-        out: Tensor = self.norm(atoms)
-        return out
+            atoms = block(atoms, bonds, is_real)
+        return normalize(self.norm, atoms, is_real)

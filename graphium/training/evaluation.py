@@ -15,6 +15,7 @@ from graphium.config.data import Level
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.levels import pair_number
 from graphium.graphs.mol_batch import MolBatch, TaskLabels
+from graphium.graphs.padding import without_padding
 from graphium.training.metrics import TaskMetrics, compute_metrics
 
 
@@ -109,7 +110,8 @@ class PredictionCollector:
         self._columns = {spec.name: _Columns() for spec in specs}
 
     def add(self, batch: MolBatch, outputs: Mapping[str, Tensor]) -> None:
-        """Keep the labelled rows of one batch."""
+        """Keep the labelled rows of one batch; padding stands behind all rows, and has none."""
+        batch = without_padding(batch)
         for spec in self._specs:
             task = batch.labels[spec.name]
             molecule, inner, ends = locate_rows(batch, spec.level, task)

@@ -106,7 +106,7 @@ class EpochReporter(Callback):
     ) -> None:
         """Move the bar."""
         assert isinstance(batch, MolBatch)
-        self._seen += batch.num_molecules * trainer.world_size
+        self._seen += batch.num_real_molecules * trainer.world_size
         if self._progress is not None:
             speed = self._seen / (time.perf_counter() - self._started)
             self._progress.update(
