@@ -5,14 +5,18 @@ from typing import final
 import pytorch_lightning as pl
 import torch
 
+from graphium.batching.balanced import BalancedSampler
+from graphium.batching.budget import fit_budget
 from graphium.batching.device import DeviceMaker
 from graphium.batching.loader import BatchLoader, EvalLoader
 from graphium.batching.maker import BatchMaker, HostMaker
 from graphium.batching.mix_data import Mix
-from graphium.batching.sampler import PositionalSampler
+from graphium.batching.sampler import PositionalSampler, Sampler
+from graphium.batching.static import StaticMaker, count_molecules, static_shape
 from graphium.batching.strata import strata
 from graphium.config.data import Part
 from graphium.config.experiment import Experiment
+from graphium.graphs.mol_batch import BatchShape
 
 
 @final
@@ -27,7 +31,7 @@ class MolDataModule(pl.LightningDataModule):
         experiment: Batch sizes, sampling and the seed of the order.
 
     Raises:
-        DataError: Sampling visits no molecule.
+        DataError: Sampling visits no molecule; later, that a molecule exceeds ``batch.budget``.
     """
 
     def __init__(self, mix: Mix, experiment: Experiment) -> None:
@@ -37,29 +41,64 @@ class MolDataModule(pl.LightningDataModule):
         self._features = experiment.features
         self._seed = experiment.seed
         self._makers: dict[torch.device, BatchMaker] = {}
+        self._static: dict[int, tuple[BalancedSampler, BatchShape]] = {}
         self.strata = strata(mix, experiment.batch.sampling)
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimiser steps of one epoch, the same for any number of ranks."""
-        return self._sampler(1).steps_per_epoch
+    def steps_per_epoch(self, world_size: int) -> int:
+        """Return the optimiser steps of one epoch.
+
+        They depend on the number of ranks only where ``batch.budget`` takes the place of a size.
+        """
+        return self._sampler(world_size).steps_per_epoch
+
+    def molecules_per_step(self, world_size: int) -> int:
+        """Return the most molecules of one step, or what is their mean in static batches."""
+        if self._batch.budget is None:
+            return self._batch.size
+        sampler, _ = self._balanced(world_size)
+        return -(-len(sampler.order(0)) // max(sampler.steps_per_epoch, 1))
 
     def train_dataloader(self) -> BatchLoader:
         """Return the training batches of this rank."""
         rank, world_size = self._rank_and_world_size()
-        return BatchLoader(
-            self._maker(), self._sampler(world_size), rank=rank, prefetch=self._batch.prefetch
-        )
+        sampler, maker = self._sampler(world_size), self._maker()
+        if (shape := self.static_shape(world_size)) is not None:
+            maker = StaticMaker(maker, shape)
+        return BatchLoader(maker, sampler, rank=rank, prefetch=self._batch.prefetch)
 
-    def _sampler(self, world_size: int) -> PositionalSampler:
-        return PositionalSampler(
-            self._mix.molecules("train"),
-            self._batch.size,
-            self._seed,
-            world_size,
-            self._batch.accumulate,
-            self.strata,
-        )
+    def static_shape(self, world_size: int) -> BatchShape | None:
+        """Return the shape of all training batches, if they have one, for a number of ranks."""
+        if self._batch.shape == "varying":
+            return None
+        return self._balanced(world_size)[1]
+
+    def _sampler(self, world_size: int) -> Sampler:
+        if self._batch.shape == "static":
+            return self._balanced(world_size)[0]
+        return self._positional(self._batch.size, world_size)
+
+    def _positional(self, size: int, world_size: int) -> PositionalSampler:
+        accumulate = self._batch.accumulate
+        molecules = self._mix.molecules("train")
+        return PositionalSampler(molecules, size, self._seed, world_size, accumulate, self.strata)
+
+    def _balanced(self, world_size: int) -> tuple[BalancedSampler, BatchShape]:
+        """Return the division into batches of one shape, and that shape."""
+        if world_size not in self._static:
+            counts = count_molecules(self._mix.graphs, self._mix.tasks)
+            shares = world_size, self._batch.accumulate
+
+            def sampler(size: int) -> BalancedSampler:
+                return BalancedSampler(self._positional(size, world_size), counts.atoms, *shares)
+
+            if self._batch.budget is None:
+                even = sampler(self._batch.size)
+                self._static[world_size] = even, static_shape(even, counts, self.strata)
+            else:
+                self._static[world_size] = fit_budget(
+                    self._batch.budget, self._mix, counts, sampler, self.strata
+                )
+        return self._static[world_size]
 
     def val_dataloader(self) -> EvalLoader:
         """Return the validation batches of this rank."""

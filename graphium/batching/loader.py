@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from graphium.batching.maker import BatchMaker
 from graphium.batching.prefetch import made_ahead
-from graphium.batching.sampler import PositionalSampler
+from graphium.batching.sampler import Sampler
 from graphium.graphs.mol_batch import MolBatch
 
 
@@ -31,7 +31,7 @@ class BatchLoader:
     """
 
     def __init__(
-        self, maker: BatchMaker, sampler: PositionalSampler, *, rank: int = 0, prefetch: int = 0
+        self, maker: BatchMaker, sampler: Sampler, *, rank: int = 0, prefetch: int = 0
     ) -> None:
         self._maker = maker
         self._sampler = sampler

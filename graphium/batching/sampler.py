@@ -1,13 +1,30 @@
 """Which molecules stand in which micro-batch: a function of seed, epoch and position only."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphium.batching.strata import Stratum
 from graphium.labels.seeded_hash import seeded_hash
+
+
+class Sampler(Protocol):
+    """Says which molecules stand in which micro-batch."""
+
+    steps_per_epoch: int
+    """Optimiser steps, the same in every epoch."""
+    micro_batches_per_epoch: int
+    """Positions of an epoch: micro-batches of one rank."""
+
+    def whole_step(self, epoch: int, position: int) -> NDArray[np.int64]:
+        """Return all molecules of the optimiser step that holds one position (micro-batch)."""
+        ...
+
+    def micro_batch(self, epoch: int, position: int, rank: int) -> NDArray[np.int64]:
+        """Return the molecules that ``rank`` sees at one position of the epoch."""
+        ...
 
 
 @final

@@ -58,6 +58,19 @@ class TaskData:
         np.cumsum(known, out=known)
         return np.diff(known[self.offset]) * self.weight.astype(np.float64)
 
+    def num_rows(self) -> NDArray[np.int64]:
+        """Return [R] how many rows each molecule adds to the labels of a batch.
+
+        A molecule is one row; of atoms, bonds and pairs those that have a label.
+        """
+        if self.spec.level == "graph":
+            return np.ones(len(self.molecule), np.int64)
+        known = np.zeros(len(self.stored) + 1, np.int64)
+        for rows in row_blocks(self.stored):
+            known[1:][rows] = is_known(self.stored[rows]).any(1)
+        np.cumsum(known, out=known)
+        return np.diff(known[self.offset])
+
     def stored_blocks(self, part: NDArray[np.uint8], number: int) -> Iterator[CompactLabels]:
         """Yield the labels of the molecules that stand in one part, some rows after others.
 

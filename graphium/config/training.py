@@ -2,10 +2,28 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from graphium.config.base import FileName, Section
 from graphium.config.sampling import EachSamplingConfig, SamplingConfig
+from graphium.errors import FieldError
+
+
+class BudgetConfig(Section):
+    """Size of the tensors of one micro-batch of one rank; what is null follows from the others."""
+
+    atoms: int | None = Field(default=None, gt=1)
+    """Atoms, at least one of them padding."""
+    bonds: int | None = Field(default=None, gt=0)
+    """Bonds, each counted once."""
+    molecules: int | None = Field(default=None, gt=1)
+    """Molecules, at least one of them padding."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> "BudgetConfig":
+        if self.atoms is self.bonds is self.molecules is None:
+            raise ValueError("give atoms, bonds or molecules, or several of them")
+        return self
 
 
 class BatchConfig(Section):
@@ -25,8 +43,21 @@ class BatchConfig(Section):
     prefetch: int = Field(default=2, ge=0)
     """Batches that a thread makes ready while the network computes; 0 makes each when it is needed.
     Batches are the same."""
+    shape: Literal["varying", "static"] = "varying"
+    """Tensors of training batches: as long as their molecules need (varying), or all equally long
+    (static), so that a compiled model is compiled once. A static micro-batch has its share of the
+    atoms and almost no padding; ``size`` is then the mean number of molecules of a step."""
+    budget: BudgetConfig | None = None
+    """Size of a static micro-batch, in place of ``size``: a step has as many molecules as fit into
+    the micro-batches of all ranks, so another number of ranks takes other steps."""
     sampling: SamplingConfig = EachSamplingConfig()
     """How often an epoch visits the molecules of each dataset."""
+
+    @model_validator(mode="after")
+    def _budget_is_static(self) -> "BatchConfig":
+        if self.budget is not None and self.shape != "static":
+            raise FieldError(("budget",), "is the size of static batches only; add `shape: static`")
+        return self
 
 
 class EarlyStoppingConfig(Section):

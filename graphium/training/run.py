@@ -116,7 +116,6 @@ def train(
         tasks=mix.specs,
         graphium_version=graphium.__version__,
     )
-    module = TrainingModule(network, record, experiment, data.steps_per_epoch)
     checkpoints = run_dir / "checkpoints"
     if resume:
         check_same_data(run_dir, record, mix)
@@ -128,6 +127,8 @@ def train(
     averages = [] if decay is None else [WeightAverage(decay)]
     callbacks = [StepSeed(experiment.seed), *averages, reporter, keeper]
     trainer = _build_trainer(experiment, mix, callbacks)
+    steps_per_epoch = data.steps_per_epoch(trainer.world_size)
+    module = TrainingModule(network, record, experiment, steps_per_epoch)
     if trainer.is_global_zero:
         trackers += _trackers(experiment, run_dir, _step_of(checkpoints / "last") if resume else 0)
         _write_inputs(experiment, run_dir, mix)
@@ -268,12 +269,18 @@ def _announce(
     console: Console | None,
 ) -> None:
     """Say what is about to be trained."""
-    size, accumulate = experiment.batch.size, experiment.batch.accumulate
+    size, accumulate = data.molecules_per_step(ranks), experiment.batch.accumulate
     lines = [
         *mix.report.lines(),
-        f"{sum(p.numel() for p in network.parameters()):,} parameters; a step is {size} molecules "
-        f"= {ranks} rank(s) x {accumulate} micro-batch(es) x {size / ranks / accumulate:g}",
+        f"{sum(p.numel() for p in network.parameters()):,} parameters; a step is {size:g} "
+        f"molecules = {ranks} rank(s) x {accumulate} micro-batch(es) x "
+        f"{size / ranks / accumulate:g}",
     ]
+    if (shape := data.static_shape(ranks)) is not None:
+        lines.append(
+            f"each micro-batch has {shape.atoms:,} atoms, {shape.bonds:,} bonds and "
+            f"{shape.molecules:,} molecules, padding among them"
+        )
     if data.strata is not None:
         shares = (
             f"{name} {one.visits:,} of {len(one.molecules):,}" for name, one in data.strata.items()

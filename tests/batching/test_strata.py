@@ -117,7 +117,7 @@ def test_each_dataset_gets_its_visits(folder, sampling, visits):
     assert {name: one.visits for name, one in data.strata.items()} == visits
     loader = data.train_dataloader()
     assert sum(batch.num_molecules for batch in loader) == sum(visits.values())
-    assert len(loader) == data.steps_per_epoch == -(-sum(visits.values()) // 8)
+    assert len(loader) == data.steps_per_epoch(1) == -(-sum(visits.values()) // 8)
 
 
 def test_by_default_every_molecule_is_visited_once_also_one_of_two_datasets(folder):

@@ -10,15 +10,18 @@ import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch.nn.parallel import DistributedDataParallel
 
+from graphium.batching.balanced import BalancedSampler
 from graphium.batching.loader import BatchLoader
 from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
+from graphium.batching.static import StaticMaker, count_molecules, static_shape
 from graphium.batching.task_data import TaskData
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.ranks import leave_ranks
 
+SHAPES = ("varying", "static")
 STEP_SIZE = 13  # does not divide evenly over ranks, nor the toy's molecules
 
 
@@ -52,7 +55,19 @@ def in_double(batch):
     )
 
 
-def gradients(rank, world_size, accumulate, dtype, step):
+def make_loader(mix, tasks, rank, world_size, accumulate, shape):
+    """Batches as long as their molecules, or all of one shape."""
+    sampler = PositionalSampler(mix.molecules("train"), STEP_SIZE, 0, world_size, accumulate)
+    maker = HostMaker(mix.graphs, tasks)
+    if shape == "varying":
+        return BatchLoader(maker, sampler, rank=rank)
+    counts = count_molecules(mix.graphs, tasks)
+    balanced = BalancedSampler(sampler, counts.atoms, world_size, accumulate)
+    maker = StaticMaker(maker, static_shape(balanced, counts))
+    return BatchLoader(maker, balanced, rank=rank)
+
+
+def gradients(rank, world_size, accumulate, dtype, step, shape="varying"):
     """The gradient of one whole step, as one rank sees it after the exchange."""
     torch.set_num_threads(1)
     mix, experiment = toy_mix(), toy_experiment()
@@ -60,8 +75,7 @@ def gradients(rank, world_size, accumulate, dtype, step):
     specs = [task.spec for task in tasks.values()]
     network = build_network(experiment.model, experiment.features, specs, seed=1).to(dtype).eval()
     model = DistributedDataParallel(network) if world_size > 1 else network
-    sampler = PositionalSampler(mix.molecules("train"), STEP_SIZE, 0, world_size, accumulate)
-    loader = BatchLoader(HostMaker(mix.graphs, tasks), sampler, rank=rank)
+    loader = make_loader(mix, tasks, rank, world_size, accumulate, shape)
     loader.load_state_dict({"epoch": 0, "position": step * accumulate})
     batches = iter(loader)
     for _ in range(accumulate):  # every micro-batch exchanges; the sum is the same
@@ -78,7 +92,9 @@ def run_rank(rank, world_size, accumulate, dtype, step, out):
     dist.init_process_group(
         "gloo", init_method=f"file://{out}/meeting", rank=rank, world_size=world_size
     )
-    save_file(gradients(rank, world_size, accumulate, dtype, step), f"{out}/{rank}.safetensors")
+    for shape in SHAPES:
+        found = gradients(rank, world_size, accumulate, dtype, step, shape)
+        save_file(found, f"{out}/{shape}-{rank}.safetensors")
     leave_ranks()
     assert not dist.is_initialized()
 
@@ -99,15 +115,17 @@ def relative_error(ours, reference):
     ],
 )
 def test_two_ranks_give_the_gradient_of_one_process(tmp_path: Path, dtype, accumulate, step, bound):
-    reference = gradients(0, 1, 1, dtype, step)
     torch.multiprocessing.spawn(run_rank, (2, accumulate, dtype, step, str(tmp_path)), nprocs=2)
-    ranks = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
-    assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in reference)
-    assert relative_error(ranks[0], reference) <= bound
+    for shape in SHAPES:
+        reference = gradients(0, 1, 1, dtype, step, shape)
+        ranks = [load_file(tmp_path / f"{shape}-{rank}.safetensors") for rank in range(2)]
+        assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in reference)
+        assert relative_error(ranks[0], reference) <= bound
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("accumulate", [2, 5, 40])
-def test_micro_batches_give_the_gradient_of_the_whole_step(accumulate):
-    reference = gradients(0, 1, 1, torch.float64, 0)
-    pieces = gradients(0, 1, accumulate, torch.float64, 0)
+def test_micro_batches_give_the_gradient_of_the_whole_step(accumulate, shape):
+    reference = gradients(0, 1, 1, torch.float64, 0, shape)
+    pieces = gradients(0, 1, accumulate, torch.float64, 0, shape)
     assert relative_error(pieces, reference) <= 1e-12
