@@ -6,7 +6,6 @@ numbers is accepted here; what names anything else is refused before it is calle
 """
 
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import torch
 from numpy._core import multiarray
 from numpy.typing import NDArray
 
+from graphium.apply.torch_files import read_torch_file
 from graphium.errors import DataError, UsageError
 
 _SCHEMA = pa.schema([("row", pa.int64()), ("part", pa.dictionary(pa.int32(), pa.string()))])
@@ -61,20 +61,7 @@ def _load(path: Path) -> Mapping[str, object]:
         for function in (multiarray._reconstruct, multiarray.scalar)
         for core in ("core", "_core")
     ]
-    try:
-        with torch.serialization.safe_globals([np.ndarray, np.dtype, *kinds, *array]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except pickle.UnpicklingError as error:
-        raise DataError(
-            f"{path} is not read, because it holds more than numbers and lists, which could be "
-            "code, or because it is damaged. If you trust its source, have it written anew as "
-            "lists of numbers."
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} is no file of torch, or damaged: {reason}") from error
+    content = read_torch_file(path, "numbers and lists", [np.ndarray, np.dtype, *kinds, *array])
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         found = type(content).__name__
         raise DataError(f"{path} must hold a dictionary of lists of rows, found {found}.")

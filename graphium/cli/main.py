@@ -37,6 +37,7 @@ COMMANDS = {
     "find-lr": LazyCommand("graphium.cli.find_lr", "find_lr", "Suggest a learning rate."),
     "predict": LazyCommand("graphium.cli.predict", "predict", "Predict for a table of SMILES."),
     "embed": LazyCommand("graphium.cli.predict", "embed", "Compute molecules' embeddings."),
+    "convert": LazyCommand("graphium.cli.convert", "convert", "Take weights of torch over."),
     "report": LazyCommand("graphium.cli.report", "report", "Write the report of a run again."),
 }
 

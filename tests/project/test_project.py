@@ -165,8 +165,8 @@ def test_nothing_unpickles_or_evaluates():
                 found += [f"{path.name}: {node.func.id}"] * (node.func.id in calls)
 
     # It names the error that torch.load raises where a file holds more than numbers.
-    assert found == ["torch_splits.py: pickle"]
-    source = (ROOT / "graphium" / "apply" / "torch_splits.py").read_text()
+    assert found == ["torch_files.py: pickle"]
+    source = (ROOT / "graphium" / "apply" / "torch_files.py").read_text()
     assert set(re.findall(r"pickle\.\w+", source)) == {"pickle.UnpicklingError"}
     assert set(re.findall(r"torch\.load\(.*\)", source)) == {
         'torch.load(path, map_location="cpu", weights_only=True)'
