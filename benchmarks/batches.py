@@ -2,8 +2,10 @@
 
 Both start from molecules in RAM (``mmap``: in a mapped file) and end with a batch of the same
 content (checked in tests/batching/test_collate.py): without encodings, and with those of the
-experiment, read. One thread, its processor time, alternating rounds in one process; medians and
-their ratio. The last line is what it costs to open the mix again, beside joining it anew.
+experiment, read. ``torch`` is the twin that cuts batches on a GPU, here on the CPU
+(tests/batching/test_device.py). One thread, its processor time, alternating rounds in one process;
+medians and their ratio. The last line is what it costs to open the mix again, beside joining it
+anew.
 
 Run: python benchmarks/batches.py [expts/toymix/gine.yaml]      (needs $GRAPHIUM_TEST_DATA)
 """
@@ -23,6 +25,7 @@ from torch_geometric.data import Batch, Data
 
 from graphium.batching.collate import collate
 from graphium.batching.cut import PLAIN, best_cutter
+from graphium.batching.device import DeviceMaker
 from graphium.batching.mix import open_mix
 from graphium.batching.mix_data import Mix
 from graphium.batching.task_data import LabelTotals
@@ -68,6 +71,7 @@ def race(ways: dict[str, Callable[[Any], object]], batches: Sequence[Any]) -> di
 def compare(mix: Mix, mapped: Mix, size: int, molecules: np.ndarray) -> dict[str, object]:
     """Race batches of ``size`` of the same mix in memory and mapped."""
     totals = LabelTotals(mix.tasks)
+    twin = DeviceMaker(mix.graphs, mix.tasks)
     compiled = best_cutter(mix.graphs.num_molecules)
     data = {int(molecule): as_pyg(mix, int(molecule)) for molecule in molecules}
     seconds = race(
@@ -75,6 +79,7 @@ def compare(mix: Mix, mapped: Mix, size: int, molecules: np.ndarray) -> dict[str
             "ours": lambda b: collate(mix.graphs, mix.tasks, b, totals(b), compiled),
             "mmap": lambda b: collate(mapped.graphs, mapped.tasks, b, totals(b), compiled),
             "numpy": lambda b: collate(mix.graphs, mix.tasks, b, totals(b), PLAIN),
+            "torch": lambda b: twin(b, b),
             "pyg": lambda b: Batch.from_data_list([data[molecule] for molecule in b.tolist()]),
         },
         [molecules[i : i + size] for i in range(0, len(molecules), size)],
@@ -86,7 +91,8 @@ def compare(mix: Mix, mapped: Mix, size: int, molecules: np.ndarray) -> dict[str
             name: round(len(molecules) / each) for name, each in seconds.items()
         },
         "ratio_to_pyg": {
-            name: round(seconds["pyg"] / seconds[name], 1) for name in ("ours", "mmap", "numpy")
+            name: round(seconds["pyg"] / seconds[name], 1)
+            for name in ("ours", "mmap", "numpy", "torch")
         },
     }
 

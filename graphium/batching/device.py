@@ -80,18 +80,21 @@ class DeviceMaker:
         [keys], atoms_there, bonds_there, *found_there = uploaded(groups, self._device)
         molecule, atom_rows, atom_start = atoms.spread(atoms_there)
         owner, bond_rows, bond_start = bonds.spread(bonds_there)
-        ends = graphs.bond_ends[bond_rows] + atom_start[owner][:, None]  # [B, 2]
+        ends = graphs.bond_ends.index_select(0, bond_rows) + atom_start[owner][:, None]  # [B, 2]
         batch = MolBatch(
             atom_table=graphs.atom_table,
-            atom_code=graphs.atom_code[atom_rows].long(),
+            atom_code=graphs.atom_code.index_select(0, atom_rows).long(),
             bond_table=graphs.bond_table,
-            bond_code=graphs.bond_code[bond_rows].long(),
+            bond_code=graphs.bond_code.index_select(0, bond_rows).long(),
             bond_index=torch.cat([ends, ends.flip(1)]).T.contiguous(),
             molecule=molecule,
             num_molecules=len(molecules),
-            encodings={name: values[atom_rows] for name, values in graphs.encodings.items()},
+            encodings={
+                name: values.index_select(0, atom_rows) for name, values in graphs.encodings.items()
+            },
             bond_encodings={
-                name: values[bond_rows] for name, values in graphs.bond_encodings.items()
+                name: values.index_select(0, bond_rows)
+                for name, values in graphs.bond_encodings.items()
             },
             keys=keys,
             labels={

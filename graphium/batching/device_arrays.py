@@ -115,7 +115,7 @@ class DeviceLabels:
 
     def numbers(self, rows: Tensor) -> Tensor:
         """Return [n, L] labels of some rows as numbers; NaN = missing (``compact.decode``)."""
-        labels = self.stored[rows]
+        labels = self.stored.index_select(0, rows)
         if labels.dtype != torch.int8:
             return labels
         return labels.float().masked_fill(labels == MISSING_CLASS, torch.nan)
