@@ -169,7 +169,7 @@ def trained(experiment: Experiment, mix: Mix, clock: "StepClock | PartClock") ->
         experiment=experiment.model_dump(mode="json"), tasks=mix.specs, graphium_version="benchmark"
     )
     data = MolDataModule(mix, experiment)
-    module = TrainingModule(network, record, experiment, data.steps_per_epoch)
+    module = TrainingModule(network, record, experiment, data.steps_per_epoch(1))
     clock.watch(module)
     with tempfile.TemporaryDirectory() as folder:
         trackers = [CsvTracker(Path(folder) / "metrics.csv", 0)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphium.batching.device_arrays import DeviceGraphs, DeviceLabels, needed_bytes
-from graphium.batching.device_memory import free_bytes, on, room_for, uploaded
+from graphium.batching.device_memory import free_bytes, room_for, uploaded
 from graphium.batching.pack import PackedGraphs
 from graphium.batching.step_encodings import encode_on, lacking
 from graphium.batching.task_data import LabelTotals, TaskData
@@ -58,7 +58,7 @@ class DeviceMaker:
         needed, free = needed_bytes(graphs, tasks), free_bytes(self._device)
         room = "" if free is None else f" of {free / 1e9:.2f} GB that are free"
         log.info(f"copying the mix to {self._device}: {needed / 1e9:.2f} GB{room}")
-        with on(self._device), room_for(needed, free, self._device):
+        with room_for(needed, free, self._device):
             self._graphs = DeviceGraphs.copied_from(graphs, self._device)
             self._labels = {
                 name: DeviceLabels.copied_from(task, graphs, self._device)
@@ -67,9 +67,7 @@ class DeviceMaker:
 
     def __call__(self, molecules: NDArray[np.int64], whole_step: NDArray[np.int64]) -> MolBatch:
         """Return the batch of some molecules (``BatchMaker``)."""
-        totals = self._totals(whole_step)
-        with on(self._device):
-            return self._batch(molecules, totals)
+        return self._batch(molecules, self._totals(whole_step))
 
     def _batch(self, molecules: NDArray[np.int64], totals: dict[str, float]) -> MolBatch:
         graphs = self._graphs

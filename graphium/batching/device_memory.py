@@ -1,7 +1,8 @@
 """Copies arrays to the memory of a device, and says before whether they will fit."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,11 @@ def uploaded(
     return [[next(tensors) for _ in group] for group in groups]
 
 
-def on(device: torch.device) -> AbstractContextManager[object]:
-    """Return a context in which ``device`` is the current one of this thread."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+def same_device() -> Callable[[], None] | None:
+    """Return what makes the current GPU of this thread that of another; None: there is none."""
+    if not torch.cuda.is_initialized():
+        return None
+    return partial(torch.cuda.set_device, torch.cuda.current_device())
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from graphium.batching.device_memory import same_device
 from graphium.batching.maker import BatchMaker
 from graphium.batching.prefetch import made_ahead
 from graphium.batching.sampler import Sampler
@@ -47,7 +48,7 @@ class BatchLoader:
     def __iter__(self) -> Iterator[MolBatch]:
         epoch, positions = self._epoch, range(self._position, len(self))
         jobs = (partial(self._batch, epoch, position) for position in positions)
-        with closing(made_ahead(jobs, self._prefetch)) as batches:
+        with closing(made_ahead(jobs, self._prefetch, same_device())) as batches:
             for position, batch in zip(positions, batches, strict=True):
                 # Before handing it out: a checkpoint is written while the consumer holds the batch,
                 # and nobody asks for what follows the last one.
@@ -116,5 +117,5 @@ class EvalLoader:
 
     def __iter__(self) -> Iterator[MolBatch]:
         jobs = (partial(self._maker, molecules, molecules) for molecules in self._batches)
-        with closing(made_ahead(jobs, self._prefetch)) as batches:
+        with closing(made_ahead(jobs, self._prefetch, same_device())) as batches:
             yield from batches

@@ -62,6 +62,5 @@ class HostMaker:
         totals = self._totals(whole_step)
         batch = collate(self._graphs, self._tasks, molecules, totals, self._cutter)
         if self._device.type == "cuda":
-            with torch.cuda.device(self._device):  # each thread has a current one
-                return batch.pin_memory()
+            return batch.pin_memory()
         return batch if self._features is None else to_device(batch, self._features, self._device)

@@ -8,7 +8,9 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def made_ahead(jobs: Iterable[Callable[[], _T]], depth: int) -> Generator[_T]:
+def made_ahead(
+    jobs: Iterable[Callable[[], _T]], depth: int, begin: Callable[[], None] | None = None
+) -> Generator[_T]:
     """Yield what each job returns, in order, and run up to ``depth`` jobs ahead in one thread.
 
     While the consumer holds a result, the next ``depth`` are made or wait. What a job raises is
@@ -18,12 +20,13 @@ def made_ahead(jobs: Iterable[Callable[[], _T]], depth: int) -> Generator[_T]:
     Args:
         jobs: What to run; consumed as far as jobs are started.
         depth: Results to keep ready; 0 runs each job when its result is asked for, in no thread.
+        begin: Runs in the thread before all jobs.
     """
     if depth == 0:
         for job in jobs:
             yield job()
         return
-    thread = ThreadPoolExecutor(1, thread_name_prefix="graphium-batches")
+    thread = ThreadPoolExecutor(1, thread_name_prefix="graphium-batches", initializer=begin)
     started: deque[Future[_T]] = deque()
     try:
         for job in jobs:

@@ -16,8 +16,10 @@ from graphium.batching.device import DeviceMaker
 from graphium.batching.device_arrays import DeviceGraphs, DeviceLabels, needed_bytes
 from graphium.batching.maker import HostMaker
 from graphium.batching.mix import open_mix
+from graphium.batching.static import StaticMaker
 from graphium.checkpoint.format import ModelRecord
 from graphium.errors import UsageError
+from graphium.graphs.mol_batch import BatchShape
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.module import TrainingModule
@@ -89,6 +91,24 @@ def test_all_molecules_at_once_make_an_equal_batch(both):
     molecules = np.arange(36)
 
     assert_equal(device(molecules, molecules), host(molecules, molecules))
+
+
+def static(maker, mix):
+    """The maker with all its batches padded to one shape."""
+    rows = dict.fromkeys([*mix.tasks, "nowhere"], 2000)
+    return StaticMaker(maker, BatchShape(400, 400, 40, rows))
+
+
+def test_static_batches_of_a_device_are_those_of_the_cpu():
+    mix = toy_mix()
+    host, device = (static(maker, mix) for maker in makers("ahead"))
+    molecules = np.array([4, 19, 0, 30])
+
+    with NoWaiting():
+        batch = device(molecules, molecules)
+
+    assert_equal(batch, host(molecules, molecules))
+    assert batch.num_atoms == 400
 
 
 class NoWaiting(TorchDispatchMode):
@@ -186,7 +206,7 @@ def losses(held_in):
         experiment=experiment.model_dump(mode="json"), tasks=mix.specs, graphium_version=""
     )
     data = MolDataModule(mix, experiment)
-    module = TrainingModule(network, record, experiment, data.steps_per_epoch)
+    module = TrainingModule(network, record, experiment, data.steps_per_epoch(1))
     trainer = pl.Trainer(
         max_epochs=2,
         accelerator="cpu",

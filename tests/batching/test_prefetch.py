@@ -103,6 +103,16 @@ def test_two_passes_at_once_do_not_disturb_each_other():
     assert list(zip(one, other, strict=True)) == [(n * n, n * n) for n in range(5)]
 
 
+def test_the_thread_begins_as_it_is_told():
+    names = []
+    results = made_ahead(
+        [lambda: threading.current_thread().name] * 3, 1, begin=lambda: names.append(0)
+    )
+
+    assert len(set(results)) == 1
+    assert names == [0]
+
+
 def test_a_program_ends_though_an_iterator_was_left_open():
     code = (
         "import sys, time\n"
