@@ -74,7 +74,7 @@ def uploaded(
 
 def same_device() -> Callable[[], None] | None:
     """Return what makes the current GPU of this thread that of another; None: there is none."""
-    if not torch.cuda.is_initialized():
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return None
     return partial(torch.cuda.set_device, torch.cuda.current_device())
 
