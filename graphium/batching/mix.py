@@ -31,6 +31,7 @@ from graphium.batching.pack import pack_block
 from graphium.batching.stored_encodings import KeptEncodings, encode_mix, look_up
 from graphium.batching.summary import summarize
 from graphium.batching.thinning import is_kept
+from graphium.batching.turns import turn
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError, StoreError
@@ -85,9 +86,14 @@ def open_mix(
     mix = read_kept(folder, datasets, mapped=to != "ram")
     if mix is not None:
         return mix
-    joined = _join(experiment, datasets, root, specs, kept)
     if to != "ram":
-        return _map(folder, joined, datasets)
+        # One process of a machine joins and writes; the others wait and map.
+        with turn(folder.with_suffix(".lock"), f"joins the stores and writes {folder}"):
+            mix = read_kept(folder, datasets, mapped=True)
+            if mix is not None:
+                return mix
+            return _map(folder, _join(experiment, datasets, root, specs, kept), datasets)
+    joined = _join(experiment, datasets, root, specs, kept)
     if is_worth_keeping(joined):
         keep_if_possible(folder, joined)
     return joined

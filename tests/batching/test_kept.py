@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -246,15 +247,34 @@ def test_a_copy_that_another_process_removes_before_it_is_mapped_is_written_agai
     answers = []
 
     def late(copy, datasets, *, mapped):
-        if len(answers) == 1:
+        if len(answers) == 2:  # looked twice, and wrote it
             shutil.rmtree(copy)
         answers.append(kept.read_kept(copy, datasets, mapped=mapped))
         return answers[-1]
 
     monkeypatch.setattr(mix_module, "read_kept", late)
-    assert open_mix(experiment(folder), folder, to="mmap") is answers[2]
-    assert answers[:2] == [None, None]
+    assert open_mix(experiment(folder), folder, to="mmap") is answers[3]
+    assert answers[:3] == [None, None, None]
     assert len(joins) == 1
+
+
+def test_of_several_that_map_a_mix_for_the_first_time_one_joins_it(folder, joins):
+    found = []
+    threads = [
+        threading.Thread(
+            target=lambda: found.append(open_mix(experiment(folder), folder, to="mmap"))
+        )
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(joins) == 1
+    assert len(found) == 3
+    assert plain(found[0]) == plain(found[1]) == plain(found[2])
+    assert not list((folder / kept.FOLDER).glob("*.lock"))
 
 
 def test_what_was_not_used_for_longest_makes_room(folder, joins, monkeypatch):
