@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from graphium.config.data import DatasetConfig
 from graphium.config.suggest import did_you_mean
-from graphium.config.tasks import DEFAULT_CE_SHARE, TaskConfig, TaskSpec, class_words
+from graphium.config.tasks import (
+    DEFAULT_CE_SHARE,
+    DEFAULT_THRESHOLD,
+    TaskConfig,
+    TaskSpec,
+    class_words,
+)
 from graphium.errors import DataError
 from graphium.graphs.levels import PREDICTION_COLUMNS, level_sizes, level_words, place_columns
 from graphium.labels.columns import ROWS_COUNT
@@ -53,6 +59,8 @@ def build_spec(dataset: Dataset, name: str, task: TaskConfig) -> TaskSpec:
         bins=task.bins,
         class_names=class_names,
         metrics=task.reported_metrics,
+        threshold=DEFAULT_THRESHOLD if task.threshold is None else task.threshold,
+        threshold_for=task.threshold_for,
         weight=task.weight,
         unit=task.unit or (units.pop() if len(units) == 1 else None),
     )

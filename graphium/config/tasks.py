@@ -8,24 +8,24 @@ from pydantic import Field, model_validator
 
 from graphium.config.base import Section
 from graphium.config.data import Level
+from graphium.config.metrics import (
+    BINARY_METRICS,
+    MULTICLASS_METRICS,
+    REGRESSION_METRICS,
+    Metric,
+    ThresholdMetric,
+    misfit,
+)
 from graphium.errors import FieldError
 
 Loss = Literal["mae", "mse", "huber", "bce", "ce", "hybrid_ce"]
-Metric = Literal[
-    "mae", "rmse", "mae_scaled", "rmse_scaled", "r2", "pearson", "spearman",
-    "auroc", "ap", "accuracy",
-]  # fmt: skip
-"""``mae_scaled`` and ``rmse_scaled`` are in standard deviations of the training labels."""
-
 REGRESSION_LOSSES: tuple[Loss, ...] = ("mae", "mse", "huber")
-REGRESSION_METRICS: tuple[Metric, ...] = (
-    "mae", "rmse", "mae_scaled", "rmse_scaled", "r2", "pearson", "spearman",
-)  # fmt: skip
-BINARY_METRICS: tuple[Metric, ...] = ("auroc", "ap", "accuracy")
 MULTICLASS_LOSSES: tuple[Loss, ...] = ("ce", "hybrid_ce")
-MULTICLASS_METRICS: tuple[Metric, ...] = ("accuracy", "auroc", "ap")
 DEFAULT_CE_SHARE = 0.5
 """Of ``hybrid_ce``, where the task does not say another."""
+
+DEFAULT_THRESHOLD = 0.5
+"""Of 0/1 labels, where the task does not say another."""
 
 
 class TaskConfig(Section):
@@ -52,7 +52,18 @@ class TaskConfig(Section):
     """Cut points that make classes of columns of numbers, whatever the store holds: ``[-2, 2]``
     makes class 0 below -2, class 1 from -2 to below 2 and class 2 from 2 on."""
     metrics: list[Metric] = []
-    """Reported for each label and for the task; by default those that fit the loss."""
+    """Reported for each label and for the task; by default the usual ones of the loss. For numbers:
+    mae, mse, rmse, mae_scaled, rmse_scaled (in standard deviations of the training labels),
+    max_error, r2, explained_variance, pearson, spearman, kendall. For 0/1 labels: auroc, ap,
+    accuracy, balanced_accuracy, precision, recall, specificity, f1, mcc, kappa. For classes: auroc,
+    ap, accuracy, balanced_accuracy, mcc, kappa, and precision, recall and f1 with _macro, _micro or
+    _weighted behind."""
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    """Probability above which a 0/1 label counts as 1, for metrics that need a decision. Default:
+    0.5."""
+    threshold_for: ThresholdMetric | None = None
+    """Choose the threshold of each 0/1 label instead: f1, mcc or balanced_accuracy is highest there
+    on val; test takes the thresholds of val. Metrics of val are then a little too good."""
     normalize: Literal["standard", "none"] | None = None
     """Scale labels by mean and deviation of the training part; default: standard for regression."""
     weight: float = Field(default=1.0, gt=0)
@@ -86,7 +97,7 @@ class TaskConfig(Section):
             return self.metrics
         if self.is_regression:
             return ["mae", "rmse", "r2", "pearson", "spearman", "mae_scaled"]
-        return list(BINARY_METRICS) if self.loss == "bce" else ["accuracy", "auroc"]
+        return ["auroc", "ap", "accuracy"] if self.loss == "bce" else ["accuracy", "auroc"]
 
     @model_validator(mode="after")
     def _metrics_fit_the_loss(self) -> "TaskConfig":
@@ -96,12 +107,21 @@ class TaskConfig(Section):
             allowed = BINARY_METRICS if self.loss == "bce" else MULTICLASS_METRICS
         for metric in self.metrics:
             if metric not in allowed:
-                raise FieldError(
-                    ("metrics",),
-                    f"'{metric}' does not fit loss '{self.loss}'; it takes {', '.join(allowed)}",
-                )
+                raise FieldError(("metrics",), misfit(metric, self.loss, allowed))
         if self.normalize == "standard" and not self.is_regression:
             raise FieldError(("normalize",), f"labels of a '{self.loss}' task cannot be scaled")
+        return self
+
+    @model_validator(mode="after")
+    def _threshold_is_of_probabilities(self) -> "TaskConfig":
+        given = {"threshold": self.threshold, "threshold_for": self.threshold_for}
+        options = [name for name, value in given.items() if value is not None]
+        if options and self.loss != "bce":
+            raise FieldError((options[0],), f"only loss 'bce' has one, not '{self.loss}'")
+        if len(options) > 1:
+            raise FieldError(
+                ("threshold_for",), "chooses what threshold fixes; give one of the two"
+            )
         return self
 
     @model_validator(mode="after")
@@ -156,6 +176,10 @@ class TaskSpec(Section):
     """Names of the C classes, where the dataset declares them or bins make them."""
     metrics: list[Metric]
     """What is reported."""
+    threshold: float = DEFAULT_THRESHOLD
+    """Probability above which a 0/1 label counts as 1."""
+    threshold_for: ThresholdMetric | None = None
+    """What the threshold is chosen for on val, where it is."""
     weight: float = 1.0
     """Share in the total loss."""
     unit: str | None = None

@@ -17,7 +17,7 @@ from graphium.batching.pack import pack_block
 from graphium.batching.report import DatasetReport, MixReport
 from graphium.batching.task_data import TaskData
 from graphium.config.experiment import Experiment
-from graphium.config.tasks import TaskSpec
+from graphium.config.tasks import DEFAULT_THRESHOLD, TaskSpec
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
 from graphium.graphs.properties import ATOM_PROPERTIES
@@ -100,6 +100,8 @@ def toy_mix(seed: int = 0, experiment: Experiment | None = None) -> Mix:
             loss=config.loss,
             num_classes=config.num_classes,
             metrics=config.reported_metrics,
+            threshold=DEFAULT_THRESHOLD if config.threshold is None else config.threshold,
+            threshold_for=config.threshold_for,
             weight=config.weight,
             unit=config.unit,
         )

@@ -1,8 +1,7 @@
-"""Predictions and labels of a whole part of the data, gathered exactly once over all ranks."""
+"""Metrics and predictions of a whole part of the data, each row counted once over all ranks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import assert_never
+from typing import TypeVar, assert_never, final
 
 import numpy as np
 import torch
@@ -16,29 +15,13 @@ from graphium.config.tasks import TaskSpec
 from graphium.graphs.levels import pair_number
 from graphium.graphs.mol_batch import MolBatch, TaskLabels
 from graphium.graphs.padding import without_padding
-from graphium.training.metrics import TaskMetrics, compute_metrics
+from graphium.training.kept_rows import RowKeeper, TaskPredictions, halvings_needed, join_rows
+from graphium.training.metrics import TaskMetrics, metrics_of
+from graphium.training.task_meter import TaskMeter, merge_meters, needs_bins
 
-
-@dataclass(frozen=True, slots=True)
-class TaskPredictions:
-    """One task on one part of the data, by molecules and by the atoms, bonds or pairs in them."""
-
-    spec: TaskSpec
-    """The task."""
-    molecule: NDArray[np.int64]
-    """[R] position of each row's molecule in the mix."""
-    inner: NDArray[np.int64]
-    """[R] atom, bond or pair inside its molecule (0 for graph-level tasks)."""
-    ends: NDArray[np.int64]
-    """[R, 2] atoms of a bond or pair inside its molecule (0 for other levels)."""
-    labels: NDArray[np.float32]
-    """[R, L] in the task's unit; NaN where missing."""
-    predictions: NDArray[np.float32]
-    """[R, L] in the task's unit or as probabilities; [R, L, C] class probabilities."""
-
-    def metrics(self) -> TaskMetrics:
-        """Compare the predictions with the labels."""
-        return compute_metrics(self.spec, self.labels, self.predictions)
+T = TypeVar("T")
+WAITING = 2**16
+"""Labels of a task that wait on their device until they are added up together."""
 
 
 def to_units(spec: TaskSpec, outputs: Float[Tensor, "R W"]) -> Tensor:
@@ -91,62 +74,128 @@ def locate_rows(
             assert_never(level)
 
 
-@dataclass(slots=True)
-class _Columns:
-    """Pieces of one task, one entry for each batch."""
+@final
+class PassMeter:
+    """Adds up the metrics of a pass over val or test, and keeps its rows if they are wanted.
 
-    molecule: list[NDArray[np.int64]] = field(default_factory=list)
-    inner: list[NDArray[np.int64]] = field(default_factory=list)
-    ends: list[NDArray[np.int64]] = field(default_factory=list)
-    labels: list[NDArray[np.float32]] = field(default_factory=list)
-    predictions: list[NDArray[np.float32]] = field(default_factory=list)
+    Args:
+        specs: The tasks.
+        limit: Most bytes, for each task and over all ranks, of labels and predictions that are
+            sorted, and of rows that are kept; beyond it they are binned, and a share is kept.
+        keep_rows: Whether rows are wanted.
+        thresholds: [L] of tasks of 0/1 labels whose thresholds were chosen before.
+    """
 
-
-class PredictionCollector:
-    """Keeps the labelled rows of every batch and puts them together at the end of a pass."""
-
-    def __init__(self, specs: Sequence[TaskSpec]) -> None:
+    def __init__(
+        self,
+        specs: Sequence[TaskSpec],
+        *,
+        limit: int,
+        keep_rows: bool = False,
+        thresholds: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> None:
         self._specs = specs
-        self._columns = {spec.name: _Columns() for spec in specs}
+        self._limit = limit
+        known = thresholds or {}
+        self._meters = {spec.name: TaskMeter(spec, limit, known.get(spec.name)) for spec in specs}
+        self._keepers = {spec.name: RowKeeper(spec, limit) for spec in specs if keep_rows}
+        self._waiting: dict[str, list[tuple[Tensor, Tensor]]] = {spec.name: [] for spec in specs}
+        self._num_waiting = dict.fromkeys(self._waiting, 0)
 
     def add(self, batch: MolBatch, outputs: Mapping[str, Tensor]) -> None:
-        """Keep the labelled rows of one batch; padding stands behind all rows, and has none."""
+        """Add the labelled rows of one batch, which may stay on its device for a while.
+
+        Padding stands behind all rows, and has none.
+        """
         batch = without_padding(batch)
         for spec in self._specs:
             task = batch.labels[spec.name]
-            molecule, inner, ends = locate_rows(batch, spec.level, task)
-            columns = self._columns[spec.name]
-            columns.molecule.append(batch.keys.cpu().numpy()[molecule])
-            columns.inner.append(inner)
-            columns.ends.append(ends)
-            columns.labels.append(task.values.float().cpu().numpy())
-            values = to_units(spec, outputs[spec.name][task.rows])
-            columns.predictions.append(values.float().cpu().numpy())
+            labels = task.values.float()
+            predictions = to_units(spec, outputs[spec.name][task.rows]).float()
+            self._waiting[spec.name].append((labels, predictions))
+            self._num_waiting[spec.name] += labels.numel()
+            if self._num_waiting[spec.name] >= WAITING:
+                self._take(spec.name)
+            if self._keepers:
+                self._keepers[spec.name].add(_place_rows(spec, batch, labels, predictions))
 
-    def gather(self) -> dict[str, TaskPredictions]:
-        """Return every row of every rank once, in one order that does not depend on the ranks."""
-        shares: list[dict[str, _Columns]] = [self._columns]
-        if dist.is_initialized() and dist.get_world_size() > 1:
-            shares = [{} for _ in range(dist.get_world_size())]
-            dist.all_gather_object(shares, self._columns)
+    def _take(self, name: str) -> None:
+        """Add what waits to the meter of a task."""
+        waiting, self._waiting[name], self._num_waiting[name] = self._waiting[name], [], 0
+        if waiting:
+            labels, predictions = (
+                (torch.cat(tensors) if len(tensors) > 1 else tensors[0]).cpu().numpy()
+                for tensors in zip(*waiting, strict=True)
+            )
+            self._meters[name].add(labels, predictions)
+
+    def metrics(self) -> dict[str, TaskMetrics]:
+        """Return the metrics of what all ranks have added; the same on every rank.
+
+        The meter is used up.
+        """
+        for name in self._meters:
+            self._take(name)
+        sizes = _of_all_ranks({n: (m.num_bytes, m.is_binned) for n, m in self._meters.items()})
+        for name, meter in self._meters.items():
+            if needs_bins(self._limit, [size[name] for size in sizes]):
+                meter.to_bins()  # before it is sent
+        shares = _of_all_ranks(self._meters)
         return {
-            spec.name: _join(spec, [share[spec.name] for share in shares]) for spec in self._specs
+            name: metrics_of(merge_meters([share[name] for share in shares]))
+            for name in self._meters
+        }
+
+    def rows(self) -> dict[str, TaskPredictions]:
+        """Return the rows of all ranks by task, each once, on the first rank; nothing on others.
+
+        Their order does not depend on the ranks.
+        """
+        sizes = _of_all_ranks(
+            {n: (k.bytes_by_halvings(), k.halvings) for n, k in self._keepers.items()}
+        )
+        for name, keeper in self._keepers.items():
+            of_task = [size[name] for size in sizes]
+            halvings = max(done for _, done in of_task)
+            keeper.halve(halvings_needed([one for one, _ in of_task], halvings, self._limit))
+        kept = {name: keeper.rows() for name, keeper in self._keepers.items()}
+        shares = _at_first_rank(kept)
+        specs = {spec.name: spec for spec in self._specs}
+        return {
+            name: join_rows(specs[name], [share[name] for share in shares])
+            for name in self._keepers
+            if shares
         }
 
 
-def _join(spec: TaskSpec, shares: Sequence[_Columns]) -> TaskPredictions:
-    num_labels = len(spec.labels)
-    empty = (num_labels, spec.num_classes) if spec.num_classes else (num_labels,)
-    molecule = np.concatenate([np.zeros(0, np.int64), *(a for s in shares for a in s.molecule)])
-    inner = np.concatenate([np.zeros(0, np.int64), *(a for s in shares for a in s.inner)])
-    ends = np.concatenate([np.zeros((0, 2), np.int64), *(a for s in shares for a in s.ends)])
-    labels = np.concatenate(
-        [np.zeros((0, num_labels), np.float32), *(a for s in shares for a in s.labels)]
-    )
-    predictions = np.concatenate(
-        [np.zeros((0, *empty), np.float32), *(a for s in shares for a in s.predictions)]
-    )
-    order = np.lexsort((inner, molecule))
+def _place_rows(
+    spec: TaskSpec, batch: MolBatch, labels: Tensor, predictions: Tensor
+) -> TaskPredictions:
+    molecule, inner, ends = locate_rows(batch, spec.level, batch.labels[spec.name])
     return TaskPredictions(
-        spec, molecule[order], inner[order], ends[order], labels[order], predictions[order]
+        spec,
+        batch.keys.cpu().numpy()[molecule],
+        inner,
+        ends,
+        labels.cpu().numpy(),
+        predictions.cpu().numpy(),
+        num_rows=len(molecule),
     )
+
+
+def _of_all_ranks(value: T) -> list[T]:
+    """Return the value of each rank, on every rank."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return [value]
+    values: list[T] = [value] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def _at_first_rank(value: T) -> list[T]:
+    """Return the value of each rank on the first one; nothing on others."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return [value]
+    values = [value] * dist.get_world_size() if dist.get_rank() == 0 else None
+    dist.gather_object(value, values)
+    return values or []

@@ -1,23 +1,23 @@
-"""Metrics over the labels that exist, exact, in numpy and float64.
+"""Metrics over the labels that exist, in numpy and float64.
 
 Values that a metric cannot have (the correlation of a constant, the AUROC of one class) are None,
 never 0 and never part of a mean. A task's value is the mean over its labels for which it is
-defined.
+defined. Formulas and ranges: ``docs/reference/metrics.md``.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.config.tasks import Metric, TaskSpec
-from graphium.training.ranking import auroc_and_ap, spearman
-
-RANKED: tuple[Metric, Metric] = ("auroc", "ap")
-"""What ``auroc_and_ap`` returns."""
-Values = NDArray[np.float64]
-"""[L], NaN where undefined."""
+from graphium.config.data import Part
+from graphium.config.metrics import RANK_CORRELATIONS, RANKED, Metric
+from graphium.config.tasks import DEFAULT_THRESHOLD, TaskSpec
+from graphium.training.confusion import of_classes, of_two_classes
+from graphium.training.moments import Values, ratio
+from graphium.training.ranking import Ranking
+from graphium.training.task_meter import TaskMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,25 @@ class TaskMetrics:
     """Each metric of each label."""
     counts: dict[str, int]
     """Known labels of each column."""
+    defined: dict[Metric, int]
+    """Labels whose mean a metric of the task is."""
+    binned: tuple[Metric, ...] = ()
+    """Metrics that were computed from histograms, because there were too many labels to sort."""
+    thresholds: dict[str, float] | None = None
+    """Above which each 0/1 label was called 1; None for other tasks."""
+    confusion: NDArray[np.int64] | None = None
+    """[L, C, C] how often each class was known (first) and predicted; None for numbers."""
+
+    def title(self, metric: Metric) -> str:
+        """Return the name of a metric for tables: it says so if the value is of histograms."""
+        return f"{metric}_binned" if metric in self.binned else metric
 
 
 def compute_metrics(
-    spec: TaskSpec, labels: NDArray[np.floating], predictions: NDArray[np.floating]
+    spec: TaskSpec,
+    labels: NDArray[np.floating],
+    predictions: NDArray[np.floating],
+    thresholds: NDArray[np.float64] | None = None,
 ) -> TaskMetrics:
     """Compare predictions with the labels that exist.
 
@@ -42,17 +57,45 @@ def compute_metrics(
         labels: [R, L] in the task's unit, 0/1 or class positions; NaN where missing.
         predictions: [R, L] in the task's unit or as probabilities; [R, L, C] class probabilities.
             One that is not a finite number makes its label, and so the task, undefined.
+        thresholds: [L] above which a 0/1 label is called 1; None takes those of the task, which
+            may be chosen on these labels.
     """
-    known = np.isfinite(labels)
-    y = np.where(known, labels, 0).astype(np.float64)
-    p = np.asarray(predictions, np.float64)
-    finite = np.isfinite(p).all(2) if spec.is_multiclass else np.isfinite(p)
-    broken = (known & ~finite).any(0)  # [L]
-    if spec.is_multiclass:
-        values = _multiclass(spec, y, np.nan_to_num(p), known)
+    meter = TaskMeter(spec, thresholds=thresholds)
+    meter.add(labels, predictions)
+    return metrics_of(meter)
+
+
+def chosen_thresholds(
+    specs: Sequence[TaskSpec], metrics: Mapping[Part, Mapping[str, TaskMetrics]]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the thresholds [L] that test takes from val, by task.
+
+    Args:
+        specs: All tasks; those whose threshold is to be chosen count.
+        metrics: Those of val, if there are any; else thresholds stay where they are by default.
+    """
+    chosen = {}
+    for spec in specs:
+        if spec.threshold_for is not None:
+            found = metrics["val"][spec.name].thresholds if "val" in metrics else None
+            default = dict.fromkeys(spec.labels, DEFAULT_THRESHOLD)
+            chosen[spec.name] = np.array(list((found or default).values()))
+    return chosen
+
+
+def metrics_of(meter: TaskMeter) -> TaskMetrics:
+    """Return the metrics of all that a meter has added up."""
+    spec = meter.spec
+    ranking = meter.rank()
+    counts, thresholds = meter.counts, meter.thresholds
+    if ranking is not None and meter.chooses:
+        counts, thresholds = ranking.counts, ranking.threshold
+    if meter.moments is not None:
+        values = _numbers(meter)
     else:
-        p = np.where(known & finite, p, 0)
-        values = _binary(spec, y, p, known) if spec.loss == "bce" else _numbers(spec, y, p, known)
+        assert counts is not None, "classes are counted"
+        values = {m: _of_classes(spec, m, counts, ranking) for m in spec.metrics}
+    broken = meter.broken > 0
     values = {metric: np.where(broken, np.nan, value) for metric, value in values.items()}
     return TaskMetrics(
         task={m: None if broken.any() else _defined_mean(value) for m, value in values.items()},
@@ -60,7 +103,13 @@ def compute_metrics(
             name: {metric: _or_none(value[i]) for metric, value in values.items()}
             for i, name in enumerate(spec.labels)
         },
-        counts={name: int(n) for name, n in zip(spec.labels, known.sum(0), strict=True)},
+        counts={name: int(n) for name, n in zip(spec.labels, meter.known, strict=True)},
+        defined={metric: int(np.isfinite(value).sum()) for metric, value in values.items()},
+        binned=_binned(meter),
+        thresholds=None
+        if thresholds is None
+        else dict(zip(spec.labels, thresholds.tolist(), strict=True)),
+        confusion=counts,
     )
 
 
@@ -73,77 +122,40 @@ def _defined_mean(values: Values) -> float | None:
     return float(defined.mean()) if len(defined) else None
 
 
-def _ratio(numerator: Values, denominator: Values) -> Values:
-    out = np.full(len(numerator), np.nan)
-    np.divide(numerator, denominator, out=out, where=denominator > 0)
-    return out
+def _binned(meter: TaskMeter) -> tuple[Metric, ...]:
+    if not meter.is_binned:
+        return ()
+    by_order = (*RANKED, *RANK_CORRELATIONS)
+    if meter.chooses:  # thresholds, and all that follows from them, come from the histogram
+        return tuple(meter.spec.metrics)
+    return tuple(metric for metric in meter.spec.metrics if metric in by_order)
 
 
-def _variation(values: NDArray[np.float64], centred: NDArray[np.float64], count: Values) -> Values:
-    """Return the sum of squares around the mean; 0 where it is nothing but rounding."""
-    total: Values = (centred**2).sum(0)
-    noise = count * (1e-12 * np.abs(values).max(0, initial=0)) ** 2
-    return np.where(total > noise, total, 0)
+def _numbers(meter: TaskMeter) -> dict[Metric, Values]:
+    spec, moments, pairs = meter.spec, meter.moments, meter.pairs
+    assert moments is not None, "the task is of numbers"
+    std = np.full(len(spec.labels), np.nan) if spec.std is None else np.asarray(spec.std)
+    values: dict[Metric, Values] = {}
+    for metric in spec.metrics:
+        if metric in RANK_CORRELATIONS:
+            assert pairs is not None, "cells of metrics that sort are kept"
+            values[metric] = pairs.spearman() if metric == "spearman" else pairs.kendall()
+        else:
+            values[metric] = moments.value(metric, std)
+    return values
 
 
-def _numbers(
-    spec: TaskSpec, y: NDArray[np.float64], p: NDArray[np.float64], known: NDArray[np.bool_]
-) -> dict[Metric, Values]:
-    count = known.sum(0).astype(np.float64)
-    error = np.where(known, p - y, 0)
-    absolute, squared = np.abs(error).sum(0), (error**2).sum(0)
-    std: Values = np.full(len(count), np.nan) if spec.std is None else np.asarray(spec.std)
-    dy = np.where(known, y - _ratio(y.sum(0), count), 0)  # centred first: no cancellation
-    dp = np.where(known, p - _ratio(p.sum(0), count), 0)
-    var_y, var_p = _variation(y, dy, count), _variation(p, dp, count)
+def _of_classes(
+    spec: TaskSpec, metric: Metric, counts: NDArray[np.int64], ranking: Ranking | None
+) -> Values:
+    """Return a metric of class labels.
 
-    def value(metric: Metric) -> Values:
-        match metric:
-            case "mae":
-                return _ratio(absolute, count)
-            case "rmse":
-                return _ratio(squared, count) ** 0.5
-            case "mae_scaled":
-                return _ratio(absolute, count) / std
-            case "rmse_scaled":
-                return _ratio(squared, count) ** 0.5 / std
-            case "r2":
-                return 1 - _ratio(squared, np.where(count > 1, var_y, 0))
-            case "pearson":
-                return _ratio((dy * dp).sum(0), np.sqrt(var_y) * np.sqrt(var_p))
-            case "spearman":
-                return spearman(y, p, known)
-            case "auroc" | "ap" | "accuracy":
-                raise AssertionError(f"{metric} is refused for numbers when the config is read")
-            case _:
-                assert_never(metric)
-
-    return {metric: value(metric) for metric in spec.metrics}
-
-
-def _binary(
-    spec: TaskSpec, y: NDArray[np.float64], p: NDArray[np.float64], known: NDArray[np.bool_]
-) -> dict[Metric, Values]:
-    auroc, ap = auroc_and_ap(y > 0.5, p, known)
-    right = (((p > 0.5) == (y > 0.5)) & known).sum(0).astype(np.float64)
-    accuracy = _ratio(right, known.sum(0).astype(np.float64))
-    values: dict[Metric, Values] = {"auroc": auroc, "ap": ap, "accuracy": accuracy}
-    return {metric: values[metric] for metric in spec.metrics}
-
-
-def _multiclass(
-    spec: TaskSpec, y: NDArray[np.float64], p: NDArray[np.float64], known: NDArray[np.bool_]
-) -> dict[Metric, Values]:
-    """Accuracy; the mean, over classes that define it, of one-against-rest AUROC or precision."""
-    right = ((p.argmax(2) == y) & known).sum(0).astype(np.float64)
-    values: dict[Metric, Values] = {
-        "accuracy": _ratio(right, known.sum(0).astype(np.float64)),
-    }
-    if "auroc" in spec.metrics or "ap" in spec.metrics:
-        both = [auroc_and_ap(y == c, p[:, :, c], known) for c in range(p.shape[2])]
-        for i, metric in enumerate(RANKED):
-            each = np.stack([of_class[i] for of_class in both])
-            defined = np.isfinite(each)
-            total = np.where(defined, each, 0).sum(0)
-            values[metric] = _ratio(total, defined.sum(0).astype(np.float64))
-    return {metric: values[metric] for metric in spec.metrics}
+    AUROC and average precision of more than two classes are means, over the classes that define
+    them, of one class against the rest.
+    """
+    if metric in RANKED:
+        assert ranking is not None, "cells of metrics that sort are kept"
+        each = (ranking.auroc if metric == "auroc" else ranking.ap).reshape(len(spec.labels), -1)
+        defined = np.isfinite(each)
+        return ratio(np.where(defined, each, 0).sum(1), defined.sum(1))
+    return of_classes(metric, counts) if spec.is_multiclass else of_two_classes(metric, counts)

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
@@ -17,7 +19,8 @@ from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.network import Network
-from graphium.training.evaluation import PredictionCollector, TaskPredictions
+from graphium.training.evaluation import PassMeter
+from graphium.training.kept_rows import TaskPredictions
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.metrics import TaskMetrics
 from graphium.training.optimizers import Plateau, build_optimizer, build_schedule
@@ -96,12 +99,12 @@ class LossMeter:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one pass over val or test gave; the same on every rank."""
+    """What one pass over val or test gave; all but the rows is the same on every rank."""
 
     losses: dict[str, float]
     """Mean loss of each task with labels; "" is the total."""
     predictions: dict[str, TaskPredictions]
-    """Labelled rows by task."""
+    """Labelled rows by task, on the first rank; empty where nobody asked for them."""
     metrics: dict[str, TaskMetrics]
     """Metrics by task."""
 
@@ -129,7 +132,9 @@ class TrainingModule(pl.LightningModule):
         self.evaluation: Evaluation | None = None
         """The last complete pass over val or test."""
         self._eval_meter = LossMeter(self.specs)
-        self._collector = PredictionCollector(self.specs)
+        self._pass_meter: PassMeter | None = None
+        self._keep_rows = False
+        self._thresholds: Mapping[str, NDArray[np.float64]] = {}
         self._plateau = Plateau(experiment.optimizer.plateau_options)
 
     def transfer_batch_to_device(
@@ -160,30 +165,41 @@ class TrainingModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Forget the pass before."""
         self._eval_meter = LossMeter(self.specs)
-        self._collector = PredictionCollector(self.specs)
+        self._pass_meter = PassMeter(
+            self.specs,
+            limit=self.experiment.trainer.evaluation_memory_mb * 1_000_000,
+            keep_rows=self._keep_rows,
+            thresholds=self._thresholds,
+        )
 
     def validation_step(self, batch: MolBatch, batch_idx: int) -> None:
-        """Keep losses and predictions of the labelled rows."""
+        """Add losses and labelled rows to the pass."""
+        assert self._pass_meter is not None, "the pass has begun"
         outputs = self.network(batch)
         self._eval_meter.add(task_sums(self.specs, outputs, batch.labels), batch.label_totals, 1.0)
-        self._collector.add(batch, outputs)
+        self._pass_meter.add(batch, outputs)
 
     def on_validation_epoch_end(self) -> None:
         """Put the pass together; every rank has the same result."""
-        predictions = self._collector.gather()
+        assert self._pass_meter is not None, "the pass has begun"
         self.evaluation = Evaluation(
             losses=self._eval_meter.means(),
-            predictions=predictions,
-            metrics={name: rows.metrics() for name, rows in predictions.items()},
+            predictions=self._pass_meter.rows(),
+            metrics=self._pass_meter.metrics(),
         )
-        self._collector = PredictionCollector(self.specs)
+        self._pass_meter = None
         if self.trainer.state.fn == TrainerFn.FITTING:
             self._plateau.observe(self.evaluation.losses[""])
             self.log("val/loss", self.evaluation.losses[""], batch_size=1)
 
-    def forget_evaluation(self) -> None:
-        """Make sure that the next result is not mistaken for an older one."""
+    def expect_evaluation(self, thresholds: Mapping[str, NDArray[np.float64]]) -> None:
+        """Forget the last evaluation, and keep the rows of the next ones.
+
+        Args:
+            thresholds: [L] of tasks of 0/1 labels whose thresholds were chosen before.
+        """
         self.evaluation = None
+        self._keep_rows, self._thresholds = True, thresholds
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimiser and its schedule by step."""

@@ -27,9 +27,11 @@ def evaluation_entries(evaluation: Evaluation, part: str, epoch: int, step: int)
         for task, value in evaluation.losses.items()
     ]
     for task, metrics in evaluation.metrics.items():
-        entries += [Entry(epoch, step, part, task, "", m, v) for m, v in metrics.task.items()]
-        for label, values in metrics.labels.items():
-            entries += [Entry(epoch, step, part, task, label, m, v) for m, v in values.items()]
+        for label, values in {"": metrics.task, **metrics.labels}.items():
+            entries += [
+                Entry(epoch, step, part, task, label, metrics.title(m), v)
+                for m, v in values.items()
+            ]
     return entries
 
 

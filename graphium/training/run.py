@@ -39,7 +39,9 @@ from graphium.training.averaging import WeightAverage
 from graphium.training.checkpoints import CheckpointKeeper
 from graphium.training.finetune import load_backbone
 from graphium.training.hardware import accelerator
-from graphium.training.metrics import TaskMetrics
+from graphium.training.kept_rows import TaskPredictions
+from graphium.training.metric_tables import write_metric_tables
+from graphium.training.metrics import TaskMetrics, chosen_thresholds
 from graphium.training.module import TrainingModule
 from graphium.training.progress import EpochReporter, evaluation_entries
 from graphium.training.randomness import StepSeed, derive_seed
@@ -188,7 +190,7 @@ def _evaluate(
     smiles = mix.smiles() if trainer.is_global_zero else []
     loaders: dict[Part, Any] = {"val": data.val_dataloader(), "test": data.test_dataloader()}
     for part, loader in loaders.items():
-        module.forget_evaluation()
+        module.expect_evaluation({} if part == "val" else chosen_thresholds(mix.specs, metrics))
         if not len(mix.molecules(part)):
             continue
         trainer.validate(module, dataloaders=loader, verbose=False)
@@ -197,7 +199,22 @@ def _evaluate(
         if trainer.is_global_zero:
             for name, rows in module.evaluation.predictions.items():
                 write_predictions(run_dir / "predictions" / part / f"{name}.csv", rows, mix, smiles)
+                _tell_rows_left_out(part, rows)
+            for spec in mix.specs:
+                write_metric_tables(run_dir / "metrics" / part, spec, metrics[part][spec.name])
     return metrics
+
+
+def _tell_rows_left_out(part: Part, rows: TaskPredictions) -> None:
+    if len(rows.molecule) < rows.num_rows:
+        log.warning(
+            "predictions/%s/%s.csv has %s of %s rows, of molecules drawn at random: all would take "
+            "more than trainer.evaluation_memory_mb. Metrics are of all rows",
+            part,
+            rows.spec.name,
+            f"{len(rows.molecule):,}",
+            f"{rows.num_rows:,}",
+        )
 
 
 def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) -> pl.Trainer:

@@ -23,7 +23,7 @@ from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
 from graphium.errors import DataError
 from graphium.graphs.levels import PREDICTION_COLUMNS, place_columns
-from graphium.training.evaluation import TaskPredictions
+from graphium.training.kept_rows import TaskPredictions
 from graphium.training.metrics import TaskMetrics
 
 
@@ -203,9 +203,15 @@ def metrics_summary(metrics: Mapping[Part, Mapping[str, TaskMetrics]], mix: Mix)
             "class_names": spec.class_names,
             "coverage": mix.report.tasks[name].labels,
             "per_label": per_label,
+            "defined": {part: of_task[name].defined for part, of_task in metrics.items()},
+            "binned": {part: list(of_task[name].binned) for part, of_task in metrics.items()},
         }
+        if spec.threshold_for is not None:
+            entry["threshold_for"] = spec.threshold_for
         for part, of_task in metrics.items():
             entry[part] = of_task[name].task
+            if spec.threshold_for is not None:
+                entry["thresholds"] = of_task[name].thresholds
             for label, values in of_task[name].labels.items():
                 per_label[label][part] = values
         tasks[name] = entry

@@ -130,8 +130,23 @@ def test_a_wrong_line_is_named_with_its_value_and_what_would_be_right(tmp_path, 
          "e.yaml:5  tasks.hydration.dataset: there is no dataset 'freesolve'; "
          "datasets has freesolv"),
         ("loss: mae", "loss: mae, metrics: [auroc]",
-         "e.yaml:5  tasks.hydration.metrics: 'auroc' does not fit loss 'mae'; it takes mae, rmse, "
-         "mae_scaled, rmse_scaled, r2, pearson, spearman"),
+         "e.yaml:5  tasks.hydration.metrics: 'auroc' does not fit loss 'mae'; it takes mae, mse, "
+         "rmse, mae_scaled, rmse_scaled, max_error, r2, explained_variance, pearson, spearman, "
+         "kendall"),
+        ("loss: mae", "loss: bce, metrics: [f1_macro]",
+         "e.yaml:5  tasks.hydration.metrics: 'f1_macro' does not fit loss 'bce' (did you mean "
+         "'f1'?); it takes auroc, ap, accuracy, balanced_accuracy, precision, recall, specificity, "
+         "f1, mcc, kappa"),
+        ("loss: mae", "loss: mae, threshold: 0.3",
+         "e.yaml:5  tasks.hydration.threshold: only loss 'bce' has one, not 'mae'"),
+        ("loss: mae", "loss: bce, threshold: 1.5",
+         "e.yaml:5  tasks.hydration.threshold: should be less than or equal to 1, got 1.5"),
+        ("loss: mae", "loss: bce, threshold: 0.5, threshold_for: mcc",
+         "e.yaml:5  tasks.hydration.threshold_for: chooses what threshold fixes; give one of "
+         "the two"),
+        ("loss: mae", "loss: bce, threshold_for: mmc",
+         "e.yaml:5  tasks.hydration.threshold_for: should be 'f1', 'mcc' or 'balanced_accuracy', "
+         "got 'mmc' (did you mean 'mcc'?)"),
         ("loss: mae", "loss: bce, normalize: standard",
          "e.yaml:5  tasks.hydration.normalize: labels of a 'bce' task cannot be scaled"),
         ("loss: mae", "loss: ce",

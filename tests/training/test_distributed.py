@@ -1,6 +1,7 @@
 """N ranks and micro-batches give the gradient of one process, whatever is labelled where."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch.nn.parallel import DistributedDataParallel
 
 from graphium.batching.balanced import BalancedSampler
-from graphium.batching.loader import BatchLoader
+from graphium.batching.loader import BatchLoader, EvalLoader
 from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
 from graphium.batching.static import StaticMaker, count_molecules, static_shape
 from graphium.batching.task_data import TaskData
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
+from graphium.training.evaluation import PassMeter
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.ranks import leave_ranks
 
@@ -95,8 +97,26 @@ def run_rank(rank, world_size, accumulate, dtype, step, out):
     for shape in SHAPES:
         found = gradients(rank, world_size, accumulate, dtype, step, shape)
         save_file(found, f"{out}/{shape}-{rank}.safetensors")
+    (Path(out) / f"{rank}.json").write_text(json.dumps(evaluate(rank, world_size)))
     leave_ranks()
     assert not dist.is_initialized()
+
+
+def evaluate(rank, world_size):
+    """Metrics and rows of val as one rank sees them; most tasks have labels on few ranks."""
+    mix, experiment = toy_mix(), toy_experiment()
+    tasks = awkward_tasks(mix)
+    specs = [task.spec for task in tasks.values()]
+    network = build_network(experiment.model, experiment.features, specs, seed=1).eval()
+    meter = PassMeter(specs, limit=10**8, keep_rows=True)
+    molecules = np.arange(len(mix.part))
+    maker = HostMaker(mix.graphs, tasks)
+    with torch.no_grad():
+        for batch in EvalLoader(maker, molecules, 7, rank=rank, world_size=world_size):
+            meter.add(batch, network(batch))
+    rows = {name: rows.molecule.tolist() for name, rows in meter.rows().items()}
+    found = {name: metrics.task for name, metrics in meter.metrics().items()}
+    return {"metrics": found, "rows": rows}
 
 
 def relative_error(ours, reference):
@@ -121,6 +141,14 @@ def test_two_ranks_give_the_gradient_of_one_process(tmp_path: Path, dtype, accum
         ranks = [load_file(tmp_path / f"{shape}-{rank}.safetensors") for rank in range(2)]
         assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in reference)
         assert relative_error(ranks[0], reference) <= bound
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    alone = evaluate(0, 1)
+    assert first["metrics"] == second["metrics"]
+    assert first["rows"] == alone["rows"]
+    assert second["rows"] == {}
+    assert alone["metrics"].keys() == first["metrics"].keys()
+    for name, values in alone["metrics"].items():  # other batches: the network rounds otherwise
+        assert first["metrics"][name] == pytest.approx(values, abs=1e-4), name
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -8,7 +8,7 @@ from graphium.batching.loader import EvalLoader
 from graphium.batching.maker import HostMaker
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
-from graphium.training.evaluation import PredictionCollector, to_units
+from graphium.training.evaluation import PassMeter, to_units
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +19,12 @@ def mix():
 def collect(mix, size):
     experiment = toy_experiment()
     network = build_network(experiment.model, experiment.features, mix.specs, seed=3).eval()
-    collector = PredictionCollector(mix.specs)
+    meter = PassMeter(mix.specs, limit=10**9, keep_rows=True)
     everything = np.arange(len(mix.part))
     with torch.no_grad():
         for batch in EvalLoader(HostMaker(mix.graphs, mix.tasks), everything, size):
-            collector.add(batch, network(batch))
-    return collector.gather()
+            meter.add(batch, network(batch))
+    return meter.rows()
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
