@@ -336,7 +336,7 @@ class _WrongClasses:
         """Count those of some molecules."""
         values = table.values
         # Written so that NaN, a missing label, is never wrong.
-        wrong = (values < 0) | (values >= self._num_classes) | (values % 1 > 0)
+        wrong = (values < 0) | (values >= self._num_classes) | (np.floor(values) < values)
         if not wrong.any():
             return
         if not self._count:
