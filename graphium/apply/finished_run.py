@@ -58,6 +58,9 @@ class Results(BaseModel):
     wall_seconds: float
     train_seconds: float | None = None
     molecules_per_second: float
+    waiting_share: float | None = None
+    peak_memory_mb: float | None = None
+    gpu_peak_memory_mb: float | None = None
     molecules: dict[Part, int]
     tasks: dict[str, TaskResult]
 

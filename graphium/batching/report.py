@@ -106,6 +106,11 @@ class MixReport(Section):
     warnings: list[str] = Field(default_factory=list)
     """What a reader should know before believing a number."""
 
+    def labels_per_molecule(self, part: Part) -> float:
+        """Return the mean number of known labels of a molecule of one part."""
+        labels = sum(sum(task.labels[part].values()) for task in self.tasks.values())
+        return labels / max(self.molecules[part], 1)
+
     def lines(self) -> list[str]:
         """Return the report as short lines of text."""
         lines = [_dataset_line(name, dataset) for name, dataset in self.datasets.items()]

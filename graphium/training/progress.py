@@ -2,8 +2,7 @@
 
 import logging
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,11 +12,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from graphium.errors import GraphiumError
 from graphium.graphs.mol_batch import MolBatch
+from graphium.training.clock import Clock, Work, peak_memory
 from graphium.training.module import Evaluation, TrainingModule
 from graphium.training.stopping import PatientStopping
+from graphium.training.task_gradients import TaskGradients
 from graphium.training.tracking import Entry, Tracker
 
 log = logging.getLogger("graphium")
+
+OF_MACHINE = (
+    "molecules_per_second", "labels_per_second", "waiting_share", "peak_memory_mb",
+    "gpu_peak_memory_mb",
+)  # fmt: skip
+"""Metrics of an epoch that say how fast a machine is: the rest is the same on any."""
+
+_WORTH_SAYING = 0.2
+"""Share of an epoch spent waiting for batches above which its line says so."""
 
 
 def evaluation_entries(evaluation: Evaluation, part: str, epoch: int, step: int) -> list[Entry]:
@@ -43,41 +53,42 @@ class EpochReporter(Callback):
     Args:
         trackers: Where the numbers go.
         console: Where to write; None writes nothing but the numbers.
+        labels_per_molecule: Known labels of a training molecule, on average.
+        task_gradients: Stands before this callback, and measures at the start of each epoch.
     """
 
-    def __init__(self, trackers: Sequence[Tracker], console: Console | None) -> None:
+    def __init__(
+        self,
+        trackers: Sequence[Tracker],
+        console: Console | None,
+        *,
+        labels_per_molecule: float,
+        task_gradients: TaskGradients,
+    ) -> None:
         self._trackers = trackers
         self._console = console
         self._progress: Progress | None = None
-        self._started = 0.0
-        self._seen = 0
         self._lr = 0.0
-        self._epoch_seconds = 0.0
-        self._epoch_molecules = 0
-        self.train_seconds = 0.0
-        self.train_molecules = 0
+        self._labels_per_molecule = labels_per_molecule
+        self._task_gradients = task_gradients
+        self.clock = Clock()
+        """Work of the training so far."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the work done so far, which a resumed run adds to."""
-        return {"train_seconds": self.train_seconds, "train_molecules": self.train_molecules}
+        return self.clock.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
-        self.train_seconds = state_dict["train_seconds"]
-        self.train_molecules = state_dict["train_molecules"]
-
-    @property
-    def molecules_per_second(self) -> float:
-        """Throughput of training, over all ranks, without validation."""
-        return self.train_molecules / max(self.train_seconds, 1e-9)
+        self.clock.load_state_dict(state_dict)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock also where a resumed run begins in mid-epoch."""
-        self._started = time.perf_counter()
+        self.clock.start()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock and, on a terminal, the bar."""
-        self._started, self._seen = time.perf_counter(), 0
+        self.clock.start()
         if self._console is None or not self._console.is_terminal or not trainer.is_global_zero:
             return
         self._progress = Progress(
@@ -96,6 +107,7 @@ class EpochReporter(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
     ) -> None:
         """Remember the learning rate of this step; after it the schedule has moved on."""
+        self.clock.step_begins()
         self._lr = trainer.optimizers[0].param_groups[-1]["lr"]
 
     def on_train_batch_end(
@@ -108,11 +120,12 @@ class EpochReporter(Callback):
     ) -> None:
         """Move the bar."""
         assert isinstance(batch, MolBatch)
-        self._seen += batch.num_real_molecules * trainer.world_size
+        self.clock.step_ends(batch.num_real_molecules * trainer.world_size)
         if self._progress is not None:
-            speed = self._seen / (time.perf_counter() - self._started)
             self._progress.update(
-                self._progress.task_ids[0], completed=batch_idx + 1, speed=f"{speed:,.0f} mol/s"
+                self._progress.task_ids[0],
+                completed=batch_idx + 1,
+                speed=f"{self.clock.speed:,.0f} mol/s",
             )
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -129,8 +142,7 @@ class EpochReporter(Callback):
         pl_module.train_meter.reset()
         validation = self._validation(trainer, pl_module)
         _refuse_divergence(epoch, losses[""], validation)
-        speed = self._epoch_molecules / max(self._epoch_seconds, 1e-9)
-        self._epoch_seconds, self._epoch_molecules = 0.0, 0
+        work = self.clock.end_epoch()
         if not trainer.is_global_zero:
             return
         lr = self._lr
@@ -138,15 +150,30 @@ class EpochReporter(Callback):
         entries += [
             Entry(epoch, step, "train", "", "", "lr", lr),
             Entry(epoch, step, "train", "", "", "grad_norm", norm),
-            Entry(epoch, step, "train", "", "", "molecules_per_second", speed),
+            *(Entry(epoch, step, "train", "", "", m, v) for m, v in self._of_machine(work)),
         ]
+        norms = self._task_gradients.norms
+        entries += [Entry(epoch, step, "train", t, "", "grad_norm", v) for t, v in norms.items()]
         text = f"epoch {epoch:>3}/{trainer.max_epochs}  train loss {losses['']:.4f}"
         if validation is not None:
             entries += evaluation_entries(validation, "val", epoch, step)
             text += f"  val loss {validation.losses['']:.4f}"
         for tracker in self._trackers:
             tracker.log(entries)
-        self._say(f"{text}  lr {lr:.2e}  {speed:,.0f} molecules/s")
+        text += f"  lr {lr:.2e}  {work.molecules_per_second:,.0f} molecules/s"
+        if work.waiting > _WORTH_SAYING:
+            text += f" ({work.waiting:.0%} of the time waiting for batches)"
+        self._say(text)
+
+    def _of_machine(self, work: Work) -> Iterator[tuple[str, float]]:
+        """Yield what depends on the machine; the names are ``OF_MACHINE``."""
+        speed = work.molecules_per_second
+        yield from {
+            "molecules_per_second": speed,
+            "labels_per_second": speed * self._labels_per_molecule,
+            "waiting_share": work.waiting,
+            **peak_memory(),
+        }.items()
 
     def say_why_stopped(self, trainer: pl.Trainer) -> None:
         """Say so if patience ended the run."""
@@ -175,13 +202,7 @@ class EpochReporter(Callback):
         return module.evaluation if is_due else None
 
     def _stop_clock(self) -> None:
-        if self._started:
-            seconds = time.perf_counter() - self._started
-            self.train_seconds += seconds
-            self.train_molecules += self._seen
-            self._epoch_seconds += seconds
-            self._epoch_molecules += self._seen
-        self._started, self._seen = 0.0, 0
+        self.clock.stop()
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

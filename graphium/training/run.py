@@ -37,6 +37,7 @@ from graphium.errors import DataError
 from graphium.nn.build import build_network
 from graphium.training.averaging import WeightAverage
 from graphium.training.checkpoints import CheckpointKeeper
+from graphium.training.clock import peak_memory
 from graphium.training.finetune import load_backbone
 from graphium.training.hardware import accelerator
 from graphium.training.kept_rows import TaskPredictions
@@ -55,6 +56,7 @@ from graphium.training.run_files import (
     write_predictions,
 )
 from graphium.training.stopping import PatientStopping
+from graphium.training.task_gradients import TaskGradients
 from graphium.training.tracking import CsvTracker, Tracker, WandbTracker
 
 log = logging.getLogger("graphium")
@@ -124,10 +126,16 @@ def train(
     trackers: list[Tracker] = []
     every = experiment.trainer.checkpoint_every_steps
     keeper = CheckpointKeeper(checkpoints, every, has_val=_can_validate(mix))
-    reporter = EpochReporter(trackers, console)
+    gradients = TaskGradients()
+    reporter = EpochReporter(
+        trackers,
+        console,
+        labels_per_molecule=mix.report.labels_per_molecule("train"),
+        task_gradients=gradients,
+    )
     decay = experiment.optimizer.ema_decay
     averages = [] if decay is None else [WeightAverage(decay)]
-    callbacks = [StepSeed(experiment.seed), *averages, reporter, keeper]
+    callbacks = [gradients, StepSeed(experiment.seed), *averages, reporter, keeper]
     trainer = _build_trainer(experiment, mix, callbacks)
     steps_per_epoch = data.steps_per_epoch(trainer.world_size)
     module = TrainingModule(network, record, experiment, steps_per_epoch)
@@ -148,6 +156,7 @@ def train(
         entries = evaluation_entries(module.evaluation, "test", keeper.best_epoch or 0, best_step)
         for tracker in trackers:
             tracker.log(entries)
+    work = reporter.clock.total
     results = {
         "name": experiment.name,
         "seed": experiment.seed,
@@ -155,8 +164,10 @@ def train(
         "best_epoch": keeper.best_epoch,
         "parameters": sum(p.numel() for p in network.parameters()),
         "wall_seconds": round(time.perf_counter() - started, 3),
-        "train_seconds": round(reporter.train_seconds, 3),
-        "molecules_per_second": round(reporter.molecules_per_second, 1),
+        "train_seconds": round(work.seconds, 3),
+        "molecules_per_second": round(work.molecules_per_second, 1),
+        "waiting_share": round(work.waiting, 4),
+        **{name: round(value, 1) for name, value in peak_memory().items()},
         "molecules": {part: len(mix.molecules(part)) for part in PARTS},
         "tasks": metrics_summary(metrics, mix),
     }

@@ -314,7 +314,8 @@ def test_ctrl_c_keeps_the_last_checkpoint(folder: Path):
 def test_resume_says_what_cannot_be_resumed(folder, capsys):
     for arguments, words in (
         (["--resume", "nowhere"], "no checkpoint"),
-        (["experiment.yaml", "--resume", "nowhere"], "give nothing else"),
+        (["experiment.yaml", "--resume", "nowhere"], "no run directory"),
+        (["--resume", "nowhere", "--seeds", "2"], "leave out --seeds"),
     ):
         with pytest.raises(SystemExit) as end:
             main(arguments)

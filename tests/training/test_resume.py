@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from graphium.checkpoint.load import find_checkpoint, read_training
+from graphium.training.progress import OF_MACHINE
 
 SMILES = """
 CCO CC(=O)O c1ccccc1 CCN CCCC CC(C)O OCCO c1ccncc1 CC#N C=CC CCOC(=O)C Cc1ccccc1 CCCl CC=O C1CCCCC1
@@ -91,7 +92,7 @@ def final_state(run: Path):
     }
     files |= {str(p.relative_to(run)): p.read_bytes() for p in run.glob("predictions/*/*.csv")}
     with (run / "metrics.csv").open(newline="") as file:
-        numbers = [row for row in csv.DictReader(file) if row["metric"] != "molecules_per_second"]
+        numbers = [row for row in csv.DictReader(file) if row["metric"] not in OF_MACHINE]
     training = read_training(checkpoint)
     kept = ("optimizer_states", "trained_weights", "plateau")
     return files, {name: training[name] for name in kept}, numbers
