@@ -1,8 +1,13 @@
+import contextlib
+import threading
+
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from graphium.batching.datamodule import MolDataModule
+from graphium.batching.maker import HostMaker
+from graphium.errors import DataError
 from graphium.testing.toy import toy_experiment, toy_mix
 
 EPOCHS = 3
@@ -108,6 +113,55 @@ def test_an_epoch_cut_short_is_followed_by_the_next_epoch():
     short = fit(limit_train_batches=2)
 
     assert short.seen == [whole.seen[i] for i in (0, 1, 4, 5, 8, 9)]
+
+
+class Fail(pl.Callback):
+    """Ends the run in mid-epoch, in one of two ways, while batches lie ready."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if trainer.global_step == 2:
+            if self.error is not None:
+                raise self.error
+            trainer.should_stop = True
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("error", [None, ZeroDivisionError("in mid-epoch"), KeyboardInterrupt()])
+def test_no_thread_outlives_a_run_that_ends_early(error):
+    trainers = []
+    keep = pl.Callback()
+    keep.setup = lambda trainer, module, stage: trainers.append(trainer)  # as its caller might
+
+    with contextlib.suppress(ZeroDivisionError, SystemExit, KeyboardInterrupt):
+        fit(keep, Fail(error))
+
+    assert len(trainers) == 1
+    for thread in threading.enumerate():
+        if thread.name.startswith("graphium-batches"):
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_error_in_a_batch_made_ahead_stops_the_run_with_its_own_words(monkeypatch):
+    seen = []
+
+    def broken(maker, molecules, whole_step):
+        seen.append(molecules)
+        if len(seen) == 3:
+            raise DataError("the third batch is damaged")
+        return make(maker, molecules, whole_step)
+
+    make = HostMaker.__call__
+    monkeypatch.setattr(HostMaker, "__call__", broken)
+
+    with pytest.raises(DataError, match="the third batch is damaged") as caught:
+        fit()
+
+    assert "broken" in [entry.name for entry in caught.traceback]
 
 
 @pytest.mark.filterwarnings("ignore")
