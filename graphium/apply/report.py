@@ -80,7 +80,8 @@ def write_report(run_dir: Path, *, baselines: bool = True) -> Path:
     Args:
         run_dir: The run.
         baselines: Fit the baselines first where ``baselines.json`` is absent or of another
-            split; otherwise the page shows those that are there.
+            split; otherwise the page shows those that are there. Runs whose data were streamed have
+            none: baselines need all molecules at hand.
 
     Returns:
         Path of the page.
@@ -90,7 +91,7 @@ def write_report(run_dir: Path, *, baselines: bool = True) -> Path:
             are gone or changed.
     """
     run = read_run(run_dir)
-    if baselines:
+    if baselines and run.experiment().batch.held_in != "stream":
         from graphium.apply.baselines import write_baselines  # needs the stores and scikit-learn
 
         write_baselines(run_dir)

@@ -1,30 +1,20 @@
 """Counts the labels of each part and says where a metric will be undefined."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.batching.compact import is_known
+from graphium.batching.label_counts import LabelCounts
 from graphium.batching.report import TaskReport
 from graphium.batching.task_data import TaskData
 from graphium.config.data import Part
+from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
 from graphium.labels.splits import PARTS
 
 _MAX_KINDS = 3
 """Sets of absent classes that are listed one by one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """The labels of one task in one part."""
-
-    known: NDArray[np.int64]
-    """[L] labels of each column."""
-    has_class: NDArray[np.bool_]
-    """[C, L] whether a column has any label of a class; no classes for numbers."""
 
 
 def describe_tasks(
@@ -44,55 +34,65 @@ def describe_tasks(
     Raises:
         DataError: ``need_training``, and a task has no training label at all.
     """
+    has_molecules = {p: bool((part == number).any()) for number, p in enumerate(PARTS)}
+    return describe_counts(
+        {name: _count(task, part) for name, task in tasks.items()},
+        has_molecules,
+        need_training=need_training,
+    )
+
+
+def describe_counts(
+    counts: Mapping[str, LabelCounts],
+    has_molecules: Mapping[Part, bool],
+    *,
+    need_training: bool = True,
+) -> tuple[dict[str, TaskReport], list[str]]:
+    """Do the same with labels that are counted.
+
+    Args:
+        counts: By task.
+        has_molecules: Whether a part of the mix has any.
+        need_training: Refuse a task without a training label.
+    """
     reports: dict[str, TaskReport] = {}
     warnings: list[str] = []
-    for name, task in tasks.items():
-        counts = {p: _count(task, part, i) for i, p in enumerate(PARTS)}
-        reports[name] = TaskReport(
-            molecules={p: int((part[task.molecule] == i).sum()) for i, p in enumerate(PARTS)},
-            labels={
-                p: dict(zip(task.spec.labels, found.known.tolist(), strict=True))
-                for p, found in counts.items()
-            },
-        )
-        if need_training and not counts["train"].known.any():
-            raise DataError(_without_labels(task, reports[name]))
-        for number, (p, found) in enumerate(counts.items()):
-            if (part == number).any():  # else it is said once for the whole mix
-                warnings += _part_warnings(task, p, found)
+    for name, counted in counts.items():
+        reports[name] = counted.report()
+        if need_training and not any(counted.known("train")):
+            raise DataError(_without_labels(counted.spec, reports[name]))
+        for part in PARTS:
+            if has_molecules[part]:  # else said once for the whole mix
+                warnings += _part_warnings(counted, part)
     return reports, warnings
 
 
-def _count(task: TaskData, part: NDArray[np.uint8], number: int) -> _Counts:
-    spec, width = task.spec, len(task.spec.labels)
-    num_classes = (spec.num_classes or 2) if spec.is_class else 0
-    known, has_class = np.zeros(width, np.int64), np.zeros((num_classes, width), bool)
-    for block in task.stored_blocks(part, number):
-        known += is_known(block).sum(0)
-        for position in range(num_classes):
-            has_class[position] |= (block == position).any(0)
-    return _Counts(known, has_class)
+def _count(task: TaskData, part: NDArray[np.uint8]) -> LabelCounts:
+    counts = LabelCounts(task.spec)
+    for number, p in enumerate(PARTS):
+        counts.add_molecules(p, int((part[task.molecule] == number).sum()))
+        for block in task.stored_blocks(part, number):
+            counts.add(p, block)
+    return counts
 
 
-def _without_labels(task: TaskData, report: TaskReport) -> str:
+def _without_labels(spec: TaskSpec, report: TaskReport) -> str:
     elsewhere = ", ".join(f"{sum(report.labels[p].values()):,} in {p}" for p in PARTS[1:])
     return (
-        f"task '{task.spec.name}' is a task without labels: no molecule of dataset "
-        f"'{task.spec.dataset}' in train has a label of {', '.join(task.spec.labels)} "
+        f"task '{spec.name}' is a task without labels: no molecule of dataset "
+        f"'{spec.dataset}' in train has a label of {', '.join(spec.labels)} "
         f"({elsewhere}); choose other label columns or another split, or remove the task"
     )
 
 
-def _part_warnings(task: TaskData, part: Part, counts: _Counts) -> list[str]:
-    spec = task.spec
-    if not counts.known.any():
+def _part_warnings(counts: LabelCounts, part: Part) -> list[str]:
+    spec, known = counts.spec, counts.known(part)
+    if not any(known):
         return [f"task '{spec.name}' has no labels in {part}: it is not measured there"]
-    absent = [label for label, known in zip(spec.labels, counts.known, strict=True) if not known]
+    absent = [label for label, count in zip(spec.labels, known, strict=True) if not count]
     warnings = [f"task '{spec.name}': {part} has no label of {_listed(absent)}"] if absent else []
     lacking: dict[str, list[str]] = {}
-    for label, has_class in zip(spec.labels, counts.has_class.T, strict=True):
-        names = spec.class_names or [str(i) for i in range(len(has_class))]
-        missing = [name for name, has in zip(names, has_class, strict=True) if not has]
+    for label, missing in zip(spec.labels, counts.missing_classes(part), strict=True):
         if missing and label not in absent:
             lacking.setdefault(", ".join(missing), []).append(label)
     if len(lacking) > _MAX_KINDS:

@@ -8,7 +8,7 @@ import torch
 from graphium.batching.balanced import BalancedSampler
 from graphium.batching.budget import fit_budget
 from graphium.batching.device import DeviceMaker
-from graphium.batching.loader import BatchLoader, EvalLoader
+from graphium.batching.loader import BatchLoader, EvalLoader, evaluation_batches
 from graphium.batching.maker import BatchMaker, HostMaker
 from graphium.batching.mix_data import Mix
 from graphium.batching.sampler import PositionalSampler, Sampler
@@ -110,14 +110,10 @@ class MolDataModule(pl.LightningDataModule):
 
     def _eval_loader(self, part: Part) -> EvalLoader:
         rank, world_size = self._rank_and_world_size()
-        return EvalLoader(
-            self._maker(),
-            self._mix.molecules(part),
-            self._batch.eval_size,
-            rank=rank,
-            world_size=world_size,
-            prefetch=self._batch.prefetch,
+        batches = evaluation_batches(
+            self._mix.molecules(part), self._batch.eval_size, rank=rank, world_size=world_size
         )
+        return EvalLoader(self._maker(), batches, prefetch=self._batch.prefetch)
 
     def _maker(self) -> BatchMaker:
         """Return what makes the batches of this rank, for the device of its network."""

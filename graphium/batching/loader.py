@@ -1,6 +1,6 @@
 """Loaders of batches: one for training whose place can be saved, one for evaluation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import final
@@ -83,33 +83,18 @@ class BatchLoader:
 class EvalLoader:
     """Batches of validation, test and prediction, in a fixed order.
 
-    Every molecule stands in exactly one batch of one rank, without padding; all ranks have the same
-    number of batches (a last one may be empty), so that none waits for another.
-
     Args:
         maker: Makes each batch.
-        molecules: [M] positions to visit.
-        size: Most molecules of one batch.
-        rank: This process.
-        world_size: Number of processes.
+        batches: Positions of the molecules of each (``evaluation_batches``).
         prefetch: Batches to make ahead, in a thread; 0 makes each when it is asked for.
     """
 
     def __init__(
-        self,
-        maker: BatchMaker,
-        molecules: NDArray[np.int64],
-        size: int,
-        *,
-        rank: int = 0,
-        world_size: int = 1,
-        prefetch: int = 0,
+        self, maker: BatchMaker, batches: Sequence[NDArray[np.int64]], *, prefetch: int = 0
     ) -> None:
         self._maker = maker
         self._prefetch = prefetch
-        num_batches = -(-len(molecules) // (size * world_size))
-        pieces = np.array_split(molecules, num_batches * world_size) if num_batches else []
-        self._batches = pieces[rank::world_size]
+        self._batches = batches
 
     def __len__(self) -> int:
         """Return the number of batches, the same on every rank."""
@@ -119,3 +104,22 @@ class EvalLoader:
         jobs = (partial(self._maker, molecules, molecules) for molecules in self._batches)
         with closing(made_ahead(jobs, self._prefetch, same_device())) as batches:
             yield from batches
+
+
+def evaluation_batches(
+    molecules: NDArray[np.int64], size: int, *, rank: int = 0, world_size: int = 1
+) -> list[NDArray[np.int64]]:
+    """Return the positions of each batch of one rank.
+
+    Every molecule stands in exactly one batch of one rank, without padding; all ranks have the same
+    number of batches (a last one may be empty), so that none waits for another.
+
+    Args:
+        molecules: [M] positions to visit.
+        size: Most molecules of one batch.
+        rank: This process.
+        world_size: Number of processes.
+    """
+    num_batches = -(-len(molecules) // (size * world_size))
+    pieces = np.array_split(molecules, num_batches * world_size) if num_batches else []
+    return pieces[rank::world_size]

@@ -61,6 +61,17 @@ class HostMaker:
         """Return the batch of some molecules (``BatchMaker``)."""
         totals = self._totals(whole_step)
         batch = collate(self._graphs, self._tasks, molecules, totals, self._cutter)
-        if self._device.type == "cuda":
-            return batch.pin_memory()
-        return batch if self._features is None else to_device(batch, self._features, self._device)
+        return made_ready(batch, self._features, self._device)
+
+
+def made_ready(batch: MolBatch, features: FeaturesConfig | None, device: torch.device) -> MolBatch:
+    """Return a batch as it waits for its step: encoded, or pinned where a GPU encodes it.
+
+    Args:
+        batch: On the CPU.
+        features: The ``features`` section; None encodes nothing.
+        device: Where the network is.
+    """
+    if device.type == "cuda":
+        return batch.pin_memory()
+    return batch if features is None else to_device(batch, features, device)

@@ -76,11 +76,7 @@ def open_mix(
     """
     if to == "cuda":
         require_gpu()
-    datasets = []
-    for name, config in experiment.datasets.items():
-        store = open_store(store_path(config, root))
-        check_declared(name, config, store.record.plan)
-        datasets.append(Dataset(name, config, store, store.source_rows()))
+    datasets = open_datasets(experiment, root)
     kept = look_up({one.name: one.store for one in datasets}, experiment.features)
     folder = kept_path(root, experiment, datasets, specs, kept)
     mix = read_kept(folder, datasets, mapped=to != "ram")
@@ -97,6 +93,21 @@ def open_mix(
     if is_worth_keeping(joined):
         keep_if_possible(folder, joined)
     return joined
+
+
+def open_datasets(experiment: Experiment, root: Path) -> list[Dataset]:
+    """Open the prepared stores of an experiment.
+
+    Raises:
+        StoreError: A store is absent, not finished or damaged.
+        DataError: A store is not what the experiment declares.
+    """
+    datasets = []
+    for name, config in experiment.datasets.items():
+        store = open_store(store_path(config, root))
+        check_declared(name, config, store.record.plan)
+        datasets.append(Dataset(name, config, store, store.source_rows()))
+    return datasets
 
 
 def _map(folder: Path, joined: Mix, datasets: Sequence[Dataset]) -> Mix:

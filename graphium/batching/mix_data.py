@@ -10,7 +10,7 @@ from graphium.batching.columns import Dataset
 from graphium.batching.duplicates import Contradictions
 from graphium.batching.pack import PackedGraphs
 from graphium.batching.report import MixReport
-from graphium.batching.task_data import TaskData
+from graphium.batching.task_data import LabelTotals, TaskData
 from graphium.config.data import Hydrogens, Part
 from graphium.config.tasks import TaskSpec
 from graphium.labels.splits import PARTS, UNUSED
@@ -63,6 +63,20 @@ class Mix:
     def smiles(self) -> list[str]:
         """Return the M SMILES, as their tables have them, in the atom order of the graphs."""
         return self.read_smiles()
+
+    def smiles_of(self, molecules: NDArray[np.int64]) -> list[str]:
+        """Return the SMILES of some molecules."""
+        found: list[str] = np.array(self.read_smiles(), object)[molecules].tolist()
+        return found
+
+    def source_rows_of(self, task: str, molecules: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of its table (0-based) that labels of a task came from, by molecule."""
+        found = self.tasks[task]
+        return found.source_row[np.searchsorted(found.molecule, molecules)]
+
+    def label_totals(self, molecules: NDArray[np.int64]) -> dict[str, float]:
+        """Return the sum of the weights of all known labels of each task."""
+        return LabelTotals(self.tasks)(molecules)
 
     def splits(self) -> dict[str, dict[Part, list[int]]]:
         """Return the rows of each part for each dataset, as a ``file`` split reads them."""

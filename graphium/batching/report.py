@@ -86,7 +86,10 @@ class MixReport(Section):
     """The whole mix."""
 
     molecules: dict[Part, int]
-    """Distinct molecules with at least one label."""
+    """Distinct molecules with at least one label; where ``unmerged`` is a number, rows."""
+    unmerged: int | None = None
+    """Rows that are the molecule of another row and visited all the same, because the mix is
+    streamed; None where such rows are merged."""
     keys: KeysConfig = KeysConfig()
     """Which rows are one molecule, and which molecules stand in one part."""
     datasets: dict[str, DatasetReport]
@@ -115,7 +118,7 @@ class MixReport(Section):
         """Return the report as short lines of text."""
         lines = [_dataset_line(name, dataset) for name, dataset in self.datasets.items()]
         lines.append(
-            f"mix: {_counts(self.molecules)} distinct molecules (by {self.keys.join}; parts never "
+            f"mix: {_counts(self.molecules)} {self._what} (by {self.keys.join}; parts never "
             f"divide those of one {self.keys.split})"
         )
         lines += [
@@ -132,6 +135,15 @@ class MixReport(Section):
             lines += _task_lines(name, task)
         lines += [f"encodings: {line}" for line in self.encodings]
         return lines + [f"warning: {warning}" for warning in self.warnings]
+
+    @property
+    def _what(self) -> str:
+        if self.unmerged is None:
+            return "distinct molecules"
+        return (
+            f"rows, streamed, each visited by itself: {self.unmerged:,} are the molecule of "
+            "another and not merged with it"
+        )
 
     def _leak_line(self) -> str:
         left = sum(leak.count for leak in self.leaks_left)

@@ -102,6 +102,32 @@ def encode_mix(
     )
 
 
+def encode_segment(
+    kept: KeptEncodings, segment: int, block: MolBlock, features: FeaturesConfig
+) -> Encoded:
+    """Return the encodings of the molecules of one segment of a store.
+
+    Args:
+        kept: What the store keeps.
+        segment: Its number.
+        block: Its molecules.
+        features: The ``features`` section.
+
+    Raises:
+        StoreError: If an encoding that should be read is damaged.
+    """
+    asked = _asked(features)
+    absent = features.with_encodings([kind for kind in asked if kind not in kept.encodings])
+    encoded = encode(split_molecules(block.num_atoms, block.num_bonds, block.bond_ends), absent)
+    found = {**encoded.atoms, **encoded.bonds}
+    for stored in kept.encodings.values():
+        found |= stored.read(segment)
+    return Encoded(
+        {name: found[name] for name in atom_encoding_widths(features.encodings)},
+        {name: found[name] for name in bond_encoding_widths(features) if name in found},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Mix:
     """M molecules, and where each comes from."""

@@ -51,15 +51,16 @@ def summarize(
         {name: labels.task for name, labels in joined.items()}, part, need_training=need_training
     )
     names = [dataset.name for dataset in datasets]
-    used = join.molecule >= 0
-    left = find_leaks(names, division, division.part, used)
-    molecules = _count_parts(part)
+    is_used = join.molecule >= 0
+    left = find_leaks(names, division, division.part, is_used)
+    molecules = count_parts(part)
+    used = np.where(is_used, division.part, np.uint8(UNUSED))
     empty = [p for p in PARTS if not molecules[p]]
     return MixReport(
         molecules=molecules,
         keys=keys,
         datasets={
-            one.name: _describe_dataset(one, division, join, conflicting, i)
+            one.name: describe_rows(one, division, used, conflicting, i)
             for i, one in enumerate(datasets)
         },
         shared=_count_shared(datasets, division, join),
@@ -68,7 +69,7 @@ def summarize(
             for i, one in enumerate(datasets)
             for (a, b), count in division.moves(i, conflicting).items()
         ],
-        leaks=find_leaks(names, division, division.own, used | conflicting),
+        leaks=find_leaks(names, division, division.own, is_used | conflicting),
         leaks_left=left,
         tasks={
             name: report.model_copy(
@@ -86,7 +87,7 @@ def summarize(
         warnings=[
             *(f"{p} has no molecules" for p in empty),
             *(f"{one.count} molecules that train knows are in {one.part}" for one in left),
-            *(line for i, one in enumerate(datasets) for line in _far_from_asked(one, division, i)),
+            *(line for i, one in enumerate(datasets) for line in far_from_asked(one, division, i)),
             *warnings,
         ],
     )
@@ -105,7 +106,7 @@ def _first_contradictions(joined: JoinedLabels, count: int = 3) -> list[str]:
     return out
 
 
-def _far_from_asked(dataset: Dataset, division: Division, index: int) -> list[str]:
+def far_from_asked(dataset: Dataset, division: Division, index: int) -> list[str]:
     """Return a warning for each part whose share is far from what the split was asked for.
 
     Groups are never divided, so a small table with few scaffolds may be dealt very unevenly.
@@ -122,27 +123,37 @@ def _far_from_asked(dataset: Dataset, division: Division, index: int) -> list[st
     ]
 
 
-def _count_parts(part: NDArray[np.uint8]) -> dict[Part, int]:
+def count_parts(part: NDArray[np.uint8]) -> dict[Part, int]:
+    """Return how many molecules stand in each part."""
     return {p: int((part == i).sum()) for i, p in enumerate(PARTS)}
 
 
-def _describe_dataset(
+def describe_rows(
     dataset: Dataset,
     division: Division,
-    join: Join,
+    used: NDArray[np.uint8],
     conflicting: NDArray[np.bool_],
     index: int,
 ) -> DatasetReport:
+    """Count the rows of one dataset.
+
+    Args:
+        dataset: The dataset.
+        division: Parts of all rows.
+        used: [T] part of each row that is used; 255 of others.
+        conflicting: [T] rows left out because another row of their molecule is held out.
+        index: Its place among the datasets.
+    """
     rows = slice(division.starts[index], division.starts[index + 1])
-    part, molecule = division.part[rows], join.molecule[rows]
+    part, is_left = division.part[rows], used[rows] == UNUSED
     rejected = dataset.store.num_rows - dataset.store.num_molecules
     return DatasetReport(
         rows=dataset.store.num_rows,
         rejected=rejected,
         unassigned=int((part == UNUSED).sum()),
-        unlabelled=int(((part != UNUSED) & (molecule < 0) & ~conflicting[rows]).sum()),
+        unlabelled=int(((part != UNUSED) & is_left & ~conflicting[rows]).sum()),
         conflicting=int(conflicting[rows].sum()),
-        parts=_count_parts(part[molecule >= 0]),
+        parts=count_parts(used[rows]),
         split=_words_of_split(dataset),
         rejects=f"{dataset.store.path.name}/{REJECTS}" if rejected else "",
     )

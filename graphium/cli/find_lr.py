@@ -41,13 +41,13 @@ def find_lr(
 
     import torch
 
-    from graphium.batching.mix import open_mix
+    from graphium.batching.opened import open_data
     from graphium.store.prepare import cache_root
     from graphium.training.lr_finder import find_learning_rate
 
     if loaded.trainer.threads is not None:
         torch.set_num_threads(loaded.trainer.threads)
-    mix = open_mix(loaded, cache_root(), to=loaded.batch.held_in)
+    mix = open_data(loaded, cache_root())
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("steps", total=steps)
         found = find_learning_rate(

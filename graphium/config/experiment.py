@@ -69,6 +69,7 @@ class Experiment(Section):
             *self._missing_conformers(),
             *self._unknown_shares(),
             *self._absent_gpu(),
+            *self._unstreamed(),
         ]
         if errors:
             raise GroupedFieldError(errors)
@@ -149,6 +150,30 @@ class Experiment(Section):
                 "cuda holds the molecules on the GPU that trains, and trainer.accelerator is cpu; "
                 "use ram or mmap, or another accelerator",
             )
+
+    def _unstreamed(self) -> Iterator[FieldError]:
+        if self.batch.held_in != "stream":
+            return
+        if self.batch.sampling.kind != "each":
+            yield FieldError(
+                ("batch", "sampling"),
+                f"'{self.batch.sampling.kind}' needs all molecules at hand, and batch.held_in is "
+                "stream, which visits each row once in an epoch; use each, or held_in: mmap",
+            )
+        if self.batch.shape == "static":
+            yield FieldError(
+                ("batch", "shape"),
+                "static batches are filled from molecules of all sizes, and batch.held_in is "
+                "stream, which holds few at a time; use varying, or held_in: mmap",
+            )
+        for name, dataset in self.datasets.items():
+            if dataset.duplicates == "missing":
+                yield FieldError(
+                    ("datasets", name, "duplicates"),
+                    "rows of one molecule are not compared where batch.held_in is stream; use "
+                    "merge (each row is then visited with its own labels) or error, or "
+                    "held_in: mmap",
+                )
 
     def _unknown_classes(self) -> Iterator[FieldError]:
         for name, task in self.tasks.items():

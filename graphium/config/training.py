@@ -36,10 +36,16 @@ class BatchConfig(Section):
     """Micro-batches that one rank adds up before it steps; saves memory, changes no number."""
     eval_size: int = Field(default=512, gt=0)
     """Molecules in one batch of validation, test and prediction."""
-    held_in: Literal["ram", "mmap", "cuda"] = "ram"
+    held_in: Literal["ram", "mmap", "cuda", "stream"] = "ram"
     """Where molecules wait: ram (each rank has a copy of its own), mmap (files in the cache
     folder that all ranks of a machine share, for data that does not fit several times) or cuda
-    (each rank has a copy on its GPU, where batches are cut; unverified). Batches are the same."""
+    (each rank has a copy on its GPU, where batches are cut; unverified); batches are the same.
+    stream leaves molecules in the stores, for data that fit none of these: a step is drawn from
+    parts of the tables that are read when they are needed, and each row is visited by itself, also
+    where several rows are one molecule."""
+    lanes: int = Field(default=8, gt=0)
+    """Of ``held_in: stream``: parts of each table (segments) that a step is drawn from at once.
+    More mix rows better and take more memory; each rank needs one at least."""
     prefetch: int = Field(default=2, ge=0)
     """Batches that a thread makes ready while the network computes; 0 makes each when it is needed.
     Batches are the same."""

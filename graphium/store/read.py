@@ -163,6 +163,12 @@ class Store:
             is_compact=True,  # each segment was merged when it was written
         )
 
+    def segment(self, number: int) -> "Store":
+        """Return the same store as far as one of its segments goes."""
+        record = self._manifest.segments[number]
+        one = {"segments": (record,), "molecules": record.molecules}
+        return Store(self.path, self._manifest.model_copy(update=one))
+
     def smiles(self) -> list[str]:
         """Return the SMILES of each molecule as the table has it."""
         return [

@@ -8,12 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphium.batching.loader import BatchLoader
-from graphium.batching.maker import HostMaker
-from graphium.batching.mix_data import Mix
-from graphium.batching.sampler import PositionalSampler
+from graphium.batching.opened import Opened, data_module
 from graphium.batching.step_encodings import to_device
-from graphium.batching.strata import strata
 from graphium.config.experiment import Experiment
 from graphium.errors import DataError
 from graphium.nn.build import build_network
@@ -51,7 +47,7 @@ class LearningRates:
 
 def find_learning_rate(
     experiment: Experiment,
-    mix: Mix,
+    mix: Opened,
     *,
     first: float = 1e-6,
     last: float = 1.0,
@@ -86,16 +82,10 @@ def find_learning_rate(
     network.to(device)
     optimizer = build_optimizer(network, experiment.optimizer, is_frozen_first=lambda _: False)
     shares = [group["lr"] / experiment.optimizer.lr for group in optimizer.param_groups]
-    molecules = mix.molecules("train")
-    if not len(molecules):
+    if not mix.report.molecules["train"]:
         raise DataError("there are no molecules to train on")
-    sampler = PositionalSampler(
-        molecules,
-        experiment.batch.size,
-        experiment.seed,
-        strata=strata(mix, experiment.batch.sampling),
-    )
-    loader = BatchLoader(HostMaker(mix.graphs, mix.tasks), sampler)
+    whole = experiment.batch.model_copy(update={"accumulate": 1})
+    loader = data_module(mix, experiment.model_copy(update={"batch": whole})).train_dataloader()
     rates = np.geomspace(first, last, steps)
     losses: list[float] = []
     smoothed: list[float] = []

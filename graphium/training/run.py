@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
@@ -21,12 +22,9 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 from rich.console import Console
 
 import graphium
-from graphium.batching.datamodule import MolDataModule
 from graphium.batching.device_arrays import needed_bytes
-from graphium.batching.mix import open_mix
 from graphium.batching.mix_data import Mix
-from graphium.batching.report import PARTS
-from graphium.batching.task_data import LabelTotals
+from graphium.batching.opened import DataModule, Opened, data_module, open_data
 from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.io import GraphiumCheckpointIO
 from graphium.checkpoint.load import read_model
@@ -100,13 +98,13 @@ def train(
     _quiet_lightning()
     if experiment.trainer.threads is not None:
         torch.set_num_threads(experiment.trainer.threads)
-    mix = open_mix(experiment, store_root, to=experiment.batch.held_in)
+    mix = open_data(experiment, store_root)
     if experiment.optimizer.schedule == "plateau" and not _can_validate(mix):
         raise DataError(
             "optimizer.schedule is plateau, but no molecule of val has a label to validate on; "
             "choose another schedule, or give val a share in the split"
         )
-    data = MolDataModule(mix, experiment)
+    data = data_module(mix, experiment)
     network = build_network(
         experiment.model,
         experiment.features,
@@ -168,7 +166,7 @@ def train(
         "molecules_per_second": round(work.molecules_per_second, 1),
         "waiting_share": round(work.waiting, 4),
         **{name: round(value, 1) for name, value in peak_memory().items()},
-        "molecules": {part: len(mix.molecules(part)) for part in PARTS},
+        "molecules": mix.report.molecules,
         "tasks": metrics_summary(metrics, mix),
     }
     if trainer.is_global_zero:
@@ -187,29 +185,34 @@ def _ctrl_c() -> Iterator[None]:
         raise KeyboardInterrupt from stop
 
 
-def _can_validate(mix: Mix) -> bool:
+def _can_validate(mix: Opened) -> bool:
     """Return whether the val part has labels with weight."""
-    return any(LabelTotals(mix.tasks)(mix.molecules("val")).values())
+    return any(mix.label_totals(mix.molecules("val")).values())
 
 
 def _evaluate(
-    trainer: pl.Trainer, module: TrainingModule, data: MolDataModule, mix: Mix, run_dir: Path
+    trainer: pl.Trainer, module: TrainingModule, data: DataModule, mix: Opened, run_dir: Path
 ) -> dict[Part, dict[str, TaskMetrics]]:
     """Evaluate val and test with the weights that are loaded, and write every prediction."""
     trainer.limit_val_batches = 1.0  # was 0 if there was nothing to validate on
     metrics: dict[Part, dict[str, TaskMetrics]] = {}
-    smiles = mix.smiles() if trainer.is_global_zero else []
+    shown, smiles = np.zeros(0, np.int64), np.zeros(0, object)
+    if trainer.is_global_zero:
+        shown = np.sort(np.concatenate([mix.molecules("val"), mix.molecules("test")]))
+        smiles = np.array(mix.smiles_of(shown), object)
     loaders: dict[Part, Any] = {"val": data.val_dataloader(), "test": data.test_dataloader()}
     for part, loader in loaders.items():
         module.expect_evaluation({} if part == "val" else chosen_thresholds(mix.specs, metrics))
-        if not len(mix.molecules(part)):
+        if not mix.report.molecules[part]:
             continue
         trainer.validate(module, dataloaders=loader, verbose=False)
         assert module.evaluation is not None
         metrics[part] = module.evaluation.metrics
         if trainer.is_global_zero:
             for name, rows in module.evaluation.predictions.items():
-                write_predictions(run_dir / "predictions" / part / f"{name}.csv", rows, mix, smiles)
+                path = run_dir / "predictions" / part / f"{name}.csv"
+                texts = smiles[np.searchsorted(shown, rows.molecule)].tolist()
+                write_predictions(path, rows, texts, mix.source_rows_of(name, rows.molecule))
                 _tell_rows_left_out(part, rows)
             for spec in mix.specs:
                 write_metric_tables(run_dir / "metrics" / part, spec, metrics[part][spec.name])
@@ -228,7 +231,7 @@ def _tell_rows_left_out(part: Part, rows: TaskPredictions) -> None:
         )
 
 
-def _build_trainer(experiment: Experiment, mix: Mix, callbacks: list[Callback]) -> pl.Trainer:
+def _build_trainer(experiment: Experiment, mix: Opened, callbacks: list[Callback]) -> pl.Trainer:
     config = experiment.trainer
     strategy: str | Strategy = "auto"
     if config.devices > 1:
@@ -280,18 +283,19 @@ def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.resolve().name.removeprefix("step-"))
 
 
-def _write_inputs(experiment: Experiment, run_dir: Path, mix: Mix) -> None:
+def _write_inputs(experiment: Experiment, run_dir: Path, mix: Opened) -> None:
     """Keep what the run started from, before it starts."""
     (run_dir / "config.yaml").write_text(dump_yaml(experiment))
     write_json(run_dir / "environment.json", environment())
     write_json(run_dir / "splits.json", describe_data(mix))
-    write_duplicates(run_dir / "duplicates.csv", mix)
+    if isinstance(mix, Mix):
+        write_duplicates(run_dir / "duplicates.csv", mix)
 
 
 def _announce(
     experiment: Experiment,
-    mix: Mix,
-    data: MolDataModule,
+    mix: Opened,
+    data: DataModule,
     network: torch.nn.Module,
     ranks: int,
     console: Console | None,
@@ -314,9 +318,11 @@ def _announce(
             f"{name} {one.visits:,} of {len(one.molecules):,}" for name, one in data.strata.items()
         )
         lines.append(f"an epoch visits molecules of {', '.join(shares)}")
-    if experiment.batch.held_in == "cuda":
+    if experiment.batch.held_in == "cuda" and isinstance(mix, Mix):
         size_on_gpu = needed_bytes(mix.graphs, mix.tasks) / 1e9
         lines.append(f"every rank copies the mix to its GPU: {size_on_gpu:.2f} GB")
+    if experiment.batch.held_in == "stream" and experiment.report.baselines:
+        lines.append("streamed data are not compared with baselines, which need all rows at hand")
     for line in lines:
         log.info(line)
         if console is not None:

@@ -8,15 +8,18 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import graphium
 from graphium.batching.mix_data import Mix
+from graphium.batching.opened import Opened
+from graphium.batching.stream_mix import StreamedMix
 from graphium.batching.task_data import TaskData
 from graphium.checkpoint.format import ModelRecord
 from graphium.checkpoint.load import read_model
@@ -74,7 +77,7 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def check_same_data(run_dir: Path, record: ModelRecord, mix: Mix) -> None:
+def check_same_data(run_dir: Path, record: ModelRecord, mix: Opened) -> None:
     """Make sure that a run goes on with the data it began with.
 
     Raises:
@@ -86,6 +89,7 @@ def check_same_data(run_dir: Path, record: ModelRecord, mix: Mix) -> None:
     is_same = began["datasets"] == now["datasets"]
     if "labels" in began:  # else of an earlier version
         is_same &= began["labels"] == now["labels"]
+    is_same &= began.get("streamed") == now.get("streamed")
     if before.tasks != record.tasks or not is_same:
         raise DataError(
             f"the tables are not those that {run_dir} began with: their labels or the division "
@@ -93,8 +97,14 @@ def check_same_data(run_dir: Path, record: ModelRecord, mix: Mix) -> None:
         )
 
 
-def describe_data(mix: Mix) -> dict[str, Any]:
-    """Return what ``splits.json`` holds: parts, digests of the labels, and the report in lines."""
+def describe_data(mix: Opened) -> dict[str, Any]:
+    """Return what ``splits.json`` holds: parts, digests of the labels, and the report in lines.
+
+    The rows of streamed data are too many to be listed: of them it holds counts and digests.
+    """
+    if isinstance(mix, StreamedMix):
+        lines = mix.report.lines()
+        return {"datasets": {}, "labels": {}, "streamed": mix.describe(), "report": lines}
     return {
         "datasets": mix.splits(),
         "labels": {name: _digest_labels(task) for name, task in mix.tasks.items()},
@@ -140,20 +150,22 @@ def write_duplicates(path: Path, mix: Mix) -> None:
                 )
 
 
-def write_predictions(path: Path, rows: TaskPredictions, mix: Mix, smiles: list[str]) -> None:
+def write_predictions(
+    path: Path, rows: TaskPredictions, smiles: Sequence[str], source_row: NDArray[np.int64]
+) -> None:
     """Write one line for each labelled molecule, atom, bond or pair of atoms of one task.
 
     Args:
         path: The csv file.
         rows: What was predicted.
-        mix: Says which row of which table a molecule is.
-        smiles: SMILES of every molecule of the mix.
+        smiles: [R] SMILES of the molecule of each row.
+        source_row: [R] which row of its table it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(_header(rows))
-        writer.writerows(_lines(rows, mix, smiles))
+        writer.writerows(_lines(rows, smiles, source_row))
 
 
 def _header(rows: TaskPredictions) -> list[str]:
@@ -165,12 +177,12 @@ def _header(rows: TaskPredictions) -> list[str]:
     return header
 
 
-def _lines(rows: TaskPredictions, mix: Mix, smiles: list[str]) -> Iterator[list[str]]:
+def _lines(
+    rows: TaskPredictions, smiles: Sequence[str], source_row: NDArray[np.int64]
+) -> Iterator[list[str]]:
     spec = rows.spec
-    task = mix.tasks[spec.name]
-    source_row = task.source_row[np.searchsorted(task.molecule, rows.molecule)]
-    for i, molecule in enumerate(rows.molecule):
-        line = [smiles[molecule], spec.dataset, str(source_row[i])]
+    for i, text in enumerate(smiles):
+        line = [text, spec.dataset, str(source_row[i])]
         place = {"begin": rows.ends[i, 0], "end": rows.ends[i, 1]}  # others count atoms or bonds
         line += [str(place.get(name, rows.inner[i])) for name in place_columns(spec.level)]
         for j in range(len(spec.labels)):
@@ -184,7 +196,9 @@ def _lines(rows: TaskPredictions, mix: Mix, smiles: list[str]) -> Iterator[list[
         yield line
 
 
-def metrics_summary(metrics: Mapping[Part, Mapping[str, TaskMetrics]], mix: Mix) -> dict[str, Any]:
+def metrics_summary(
+    metrics: Mapping[Part, Mapping[str, TaskMetrics]], mix: Opened
+) -> dict[str, Any]:
     """Return the ``tasks`` part of ``results.json``.
 
     Args:
@@ -192,8 +206,8 @@ def metrics_summary(metrics: Mapping[Part, Mapping[str, TaskMetrics]], mix: Mix)
         mix: The data, for the label counts.
     """
     tasks: dict[str, Any] = {}
-    for name, data in mix.tasks.items():
-        spec = data.spec
+    for spec in mix.specs:
+        name = spec.name
         per_label: dict[str, dict[str, Any]] = {label: {} for label in spec.labels}
         entry: dict[str, Any] = {
             "level": spec.level,

@@ -3,7 +3,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from graphium.batching.loader import BatchLoader, EvalLoader
+from graphium.batching.loader import BatchLoader, EvalLoader, evaluation_batches
 from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
 from graphium.testing.toy import toy_mix
@@ -109,7 +109,8 @@ def test_every_micro_batch_knows_the_label_totals_of_its_whole_step(mix, world_s
 def test_evaluation_counts_each_molecule_once_with_equal_numbers_of_batches(mix, world_size, count):
     loaders = [
         EvalLoader(
-            HostMaker(mix.graphs, mix.tasks), np.arange(count), 4, rank=rank, world_size=world_size
+            HostMaker(mix.graphs, mix.tasks),
+            evaluation_batches(np.arange(count), 4, rank=rank, world_size=world_size),
         )
         for rank in range(world_size)
     ]
@@ -125,7 +126,7 @@ def test_evaluation_counts_each_molecule_once_with_equal_numbers_of_batches(mix,
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_evaluation_keeps_the_order_and_counts_labels_of_each_batch_alone(mix, prefetch):
     maker = HostMaker(mix.graphs, mix.tasks)
-    batches = list(EvalLoader(maker, np.arange(36), 10, prefetch=prefetch))
+    batches = list(EvalLoader(maker, evaluation_batches(np.arange(36), 10), prefetch=prefetch))
 
     assert flat(keys(batches)) == list(range(36))
     for batch in batches:

@@ -41,8 +41,8 @@ def mistakes(tmp_path, text, *overrides, **others):
         ("lr: 1e-4", "lr: unknown option here (did you mean 'optimizer.lr'?)"),
         ("loss: mae", "loss: unknown option here (did you mean 'tasks.NAME.loss'?)"),
         ("batch: {xyz: 1}",
-         "batch.xyz: unknown option; there is size, accumulate, eval_size, held_in, prefetch, "
-         "shape, budget, sampling"),
+         "batch.xyz: unknown option; there is size, accumulate, eval_size, held_in, lanes, "
+         "prefetch, shape, budget, sampling"),
         ("trainr: {max_epochs: 5}", "trainr: unknown option (did you mean 'trainer'?)"),
         ("model: {trunk: {kind: gcn, learn_epsilon: true}}",
          "model.trunk.learn_epsilon: unknown option of kind 'gcn'; it belongs to kind 'gine'"),
@@ -104,6 +104,9 @@ def mistakes(tmp_path, text, *overrides, **others):
         ("batch: {held_in: cuda}\ntrainer: {accelerator: cpu}",
          "batch.held_in: cuda holds the molecules on the GPU that trains, and trainer.accelerator "
          "is cpu; use ram or mmap, or another accelerator"),
+        ("batch: {held_in: stream, sampling: {kind: temperature}}",
+         "batch.sampling: 'temperature' needs all molecules at hand, and batch.held_in is "
+         "stream, which visits each row once in an epoch; use each, or held_in: mmap"),
         ("model: {heads: {hydratoin: {depth: 1}}}",
          "model.heads.hydratoin: there is no task 'hydratoin'; tasks has hydration"),
     ],

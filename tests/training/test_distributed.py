@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.parallel import DistributedDataParallel
 
 from graphium.batching.balanced import BalancedSampler
-from graphium.batching.loader import BatchLoader, EvalLoader
+from graphium.batching.loader import BatchLoader, EvalLoader, evaluation_batches
 from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
 from graphium.batching.static import StaticMaker, count_molecules, static_shape
@@ -112,7 +112,8 @@ def evaluate(rank, world_size):
     molecules = np.arange(len(mix.part))
     maker = HostMaker(mix.graphs, tasks)
     with torch.no_grad():
-        for batch in EvalLoader(maker, molecules, 7, rank=rank, world_size=world_size):
+        batches = evaluation_batches(molecules, 7, rank=rank, world_size=world_size)
+        for batch in EvalLoader(maker, batches):
             meter.add(batch, network(batch))
     rows = {name: rows.molecule.tolist() for name, rows in meter.rows().items()}
     found = {name: metrics.task for name, metrics in meter.metrics().items()}

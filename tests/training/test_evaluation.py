@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphium.batching.loader import EvalLoader
+from graphium.batching.loader import EvalLoader, evaluation_batches
 from graphium.batching.maker import HostMaker
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
@@ -22,7 +22,8 @@ def collect(mix, size):
     meter = PassMeter(mix.specs, limit=10**9, keep_rows=True)
     everything = np.arange(len(mix.part))
     with torch.no_grad():
-        for batch in EvalLoader(HostMaker(mix.graphs, mix.tasks), everything, size):
+        batches = evaluation_batches(everything, size)
+        for batch in EvalLoader(HostMaker(mix.graphs, mix.tasks), batches):
             meter.add(batch, network(batch))
     return meter.rows()
 

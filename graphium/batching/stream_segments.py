@@ -1,0 +1,168 @@
+"""Reads single segments of the stores of a mix as what batches are cut from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphium.batching.columns import Dataset, read_labels, read_weights
+from graphium.batching.compact import compact
+from graphium.batching.pack import PackedGraphs
+from graphium.batching.stored_encodings import KeptEncodings, encode_segment
+from graphium.batching.stream_cache import Room, Segment
+from graphium.batching.stream_labels import RowLabels
+from graphium.batching.stream_rows import StreamRows
+from graphium.batching.task_data import TaskData
+from graphium.config.features import FeaturesConfig
+from graphium.config.tasks import TaskSpec
+from graphium.errors import StoreError
+from graphium.graphs.encodings.compute import Encoded
+from graphium.graphs.encodings.conformer import conformer_encodings
+from graphium.graphs.features import atom_features, bond_features
+from graphium.graphs.levels import level_sizes
+from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
+from graphium.store.read import read_segment_array
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StreamSource:
+    """One dataset of a streamed mix."""
+
+    dataset: Dataset
+    """Its rows are not held: ``source_row`` is empty."""
+    first_row: int
+    """Of its rows among those of the mix."""
+    first_segment: int
+    """Of its segments among those of the mix."""
+    specs: list[TaskSpec]
+    """Its tasks."""
+    labels: RowLabels
+    kept: KeptEncodings
+
+    @property
+    def num_rows(self) -> int:
+        """S."""
+        return self.dataset.store.num_molecules
+
+    @property
+    def num_segments(self) -> int:
+        """Segments of its store."""
+        return len(self.dataset.store.record.segments)
+
+
+@final
+class SegmentReader:
+    """Reads any segment of a mix.
+
+    Args:
+        sources: The datasets.
+        rows: All rows.
+        features: What the network reads of them.
+
+    Raises:
+        StoreError: The vocabulary of a segment is damaged.
+    """
+
+    def __init__(
+        self, sources: Sequence[StreamSource], rows: StreamRows, features: FeaturesConfig
+    ) -> None:
+        self._sources = sources
+        self._rows = rows
+        self._features = features
+        self._atoms = _Vocabulary(sources, "atom_table")
+        self._bonds = _Vocabulary(sources, "bond_table")
+        self._atom_table = atom_features(self._atoms.table, features.atoms)
+        self._bond_table = bond_features(self._bonds.table, features.bonds)
+
+    def read(self, segment: int) -> Segment:
+        """Return a segment, counted over all datasets.
+
+        Raises:
+            StoreError: It is damaged.
+        """
+        source = next(one for one in reversed(self._sources) if one.first_segment <= segment)
+        number = segment - source.first_segment
+        store = source.dataset.store.segment(number)
+        block = store.graphs(positions=self._features.reads_conformers, hashes=False)
+        first = int(self._rows.starts[segment]) - source.first_row
+        one = Dataset(source.dataset.name, source.dataset.config, store, np.zeros(0, np.int64))
+        weight = read_weights(one)
+        tasks = {
+            spec.name: _labels(one, spec, block, source.labels.known[spec.name][first:], weight)
+            for spec in source.specs
+        }
+        return Segment(self._pack(block, source.kept, number), tasks)
+
+    def _pack(self, block: MolBlock, kept: KeptEncodings, number: int) -> PackedGraphs:
+        encoded = Encoded({}, {})
+        if self._features.encodings.compute == "ahead":
+            encoded = encode_segment(kept, number, block, self._features)
+        conformer_atoms, conformer_bonds = conformer_encodings(block, self._features)
+        return PackedGraphs(
+            atom_offset=block.atom_offsets(),
+            bond_offset=block.bond_offsets(),
+            atom_code=self._atoms.codes(block.atom_table)[block.atom_code],
+            bond_code=self._bonds.codes(block.bond_table)[block.bond_code],
+            bond_ends=block.bond_ends,
+            atom_table=self._atom_table,
+            bond_table=self._bond_table,
+            encodings={**encoded.atoms, **conformer_atoms},
+            bond_encodings={**encoded.bonds, **conformer_bonds},
+        )
+
+
+def room_of(source: StreamSource) -> Room:
+    """Return the room that the largest segment of a store takes."""
+    records, most = source.dataset.store.record.segments, source.labels.most
+    return Room(
+        molecules=max(one.molecules for one in records),
+        atoms=max(one.atoms for one in records),
+        bonds=max(one.bonds for one in records),
+        labelled={name: rows for name, (rows, _) in most.items()},
+        labels={name: values for name, (_, values) in most.items()},
+    )
+
+
+def _labels(
+    one: Dataset,
+    spec: TaskSpec,
+    block: MolBlock,
+    known: NDArray[np.unsignedinteger],
+    weight: NDArray[np.float32],
+) -> TaskData:
+    table = read_labels(one, spec)
+    lengths = level_sizes(spec.level, block.num_atoms[table.rows], block.num_bonds[table.rows])
+    is_known = known[table.rows] > 0  # else left out by ``label_fraction``
+    rows, values = table.rows, table.values
+    if not is_known.all():
+        values = values[ragged_index(offsets(lengths)[:-1][is_known], lengths[is_known])]
+        rows, lengths = rows[is_known], lengths[is_known]
+    labels = compact(spec, values)
+    return TaskData(spec, rows, offsets(lengths), labels, weight[rows], np.zeros(0, np.int64))
+
+
+class _Vocabulary:
+    """The distinct atoms or bonds of all segments, sorted."""
+
+    def __init__(self, sources: Sequence[StreamSource], name: str) -> None:
+        tables = [
+            read_segment_array(source.dataset.store.path, record, name)
+            for source in sources
+            for record in source.dataset.store.record.segments
+        ]
+        self.table: NDArray[np.int16] = np.unique(np.concatenate(tables), axis=0)
+        self._place: Mapping[bytes, int] = {row.tobytes(): i for i, row in enumerate(self.table)}
+
+    def codes(self, table: NDArray[np.int16]) -> NDArray[np.int32]:
+        """Return the place of each row of the table of a segment.
+
+        Raises:
+            StoreError: A row is none of those that were there when the store was opened.
+        """
+        try:
+            return np.array([self._place[row.tobytes()] for row in table], np.int32)
+        except KeyError:
+            raise StoreError("a store was changed while it was streamed; start again") from None
