@@ -74,5 +74,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing the pinned packages into $(VENV): a minute or two once they are downloaded"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) pip
-	$(INSTALL) --build-constraint constraints.txt --editable ".[dev,docs,cluster,fast]"
+	$(INSTALL) --build-constraint constraints.txt --editable ".[dev,docs,cluster,search,fast]"
 	@touch $(STAMP)

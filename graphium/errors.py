@@ -39,6 +39,10 @@ class DownloadError(DataError):
     """A file cannot be had, or is not what its source says; nothing stands under its name."""
 
 
+class DivergenceError(GraphiumError):
+    """A loss of a training is no number any more."""
+
+
 class CheckpointError(GraphiumError):
     """A checkpoint is absent, damaged, of an unknown version or does not fit the experiment."""
 

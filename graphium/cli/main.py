@@ -38,6 +38,7 @@ COMMANDS = {
     "predict": LazyCommand("graphium.cli.predict", "predict", "Predict for a table of SMILES."),
     "embed": LazyCommand("graphium.cli.predict", "embed", "Compute molecules' embeddings."),
     "convert": LazyCommand("graphium.cli.convert", "convert", "Take weights of torch over."),
+    "sweep": LazyCommand("graphium.cli.sweep", "sweep", "Search for the best options."),
     "report": LazyCommand("graphium.cli.report", "report", "Write the report of a run again."),
 }
 

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from graphium.errors import GraphiumError
+from graphium.errors import DivergenceError
 from graphium.graphs.mol_batch import MolBatch
 from graphium.training.clock import Clock, Work, peak_memory
 from graphium.training.module import Evaluation, TrainingModule
@@ -212,12 +212,12 @@ def _refuse_divergence(epoch: int, train_loss: float, validation: Evaluation | N
     """Stop a run whose losses are no numbers, before they reach a checkpoint.
 
     Raises:
-        GraphiumError: A loss is NaN or infinite.
+        DivergenceError: A loss is NaN or infinite.
     """
     losses = {"train": train_loss} | ({"val": validation.losses[""]} if validation else {})
     for part, loss in losses.items():
         if not math.isfinite(loss):
-            raise GraphiumError(
+            raise DivergenceError(
                 f"epoch {epoch}: the {part} loss is {loss}: training has diverged. What was "
                 "saved before stays in checkpoints/. Lower optimizer.lr, set optimizer.clip_norm, "
                 "or look for extreme labels"

@@ -7,7 +7,7 @@ optimiser step is in ``module.py`` (``training_step``); Lightning repeats it ins
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,6 +77,8 @@ def train(
     store_root: Path,
     resume: bool = False,
     console: Console | None = None,
+    watchers: Sequence[Callback] = (),
+    evaluate: Sequence[Part] = ("val", "test"),
 ) -> RunResult:
     """Train from prepared stores to checkpoint, predictions and ``results.json``.
 
@@ -89,6 +91,9 @@ def train(
         store_root: Where the stores were prepared.
         resume: Go on from ``run_dir/checkpoints/last``.
         console: Where to show progress; None is silent.
+        watchers: Called at the end of each epoch when it is validated, before its checkpoint is
+            written; one that raises ends the run there.
+        evaluate: Parts that the trained model is evaluated on.
 
     Raises:
         DataError: The schedule follows a validation loss, and there is nothing to validate on.
@@ -133,7 +138,7 @@ def train(
     )
     decay = experiment.optimizer.ema_decay
     averages = [] if decay is None else [WeightAverage(decay)]
-    callbacks = [gradients, StepSeed(experiment.seed), *averages, reporter, keeper]
+    callbacks = [gradients, StepSeed(experiment.seed), *averages, reporter, *watchers, keeper]
     trainer = _build_trainer(experiment, mix, callbacks)
     steps_per_epoch = data.steps_per_epoch(trainer.world_size)
     module = TrainingModule(network, record, experiment, steps_per_epoch)
@@ -148,7 +153,7 @@ def train(
         trainer.strategy.barrier()
         reporter.say_why_stopped(trainer)
         network.load_state_dict(read_model(checkpoints / "best")[1])
-        metrics = _evaluate(trainer, module, data, mix, run_dir)
+        metrics = _evaluate(trainer, module, data, mix, run_dir, evaluate)
     if module.evaluation is not None:  # of the test part, if there is one
         best_step = _step_of(checkpoints / "best")
         entries = evaluation_entries(module.evaluation, "test", keeper.best_epoch or 0, best_step)
@@ -191,9 +196,14 @@ def _can_validate(mix: Opened) -> bool:
 
 
 def _evaluate(
-    trainer: pl.Trainer, module: TrainingModule, data: DataModule, mix: Opened, run_dir: Path
+    trainer: pl.Trainer,
+    module: TrainingModule,
+    data: DataModule,
+    mix: Opened,
+    run_dir: Path,
+    parts: Sequence[Part],
 ) -> dict[Part, dict[str, TaskMetrics]]:
-    """Evaluate val and test with the weights that are loaded, and write every prediction."""
+    """Evaluate parts with the weights that are loaded, and write every prediction."""
     trainer.limit_val_batches = 1.0  # was 0 if there was nothing to validate on
     metrics: dict[Part, dict[str, TaskMetrics]] = {}
     shown, smiles = np.zeros(0, np.int64), np.zeros(0, object)
@@ -203,7 +213,7 @@ def _evaluate(
     loaders: dict[Part, Any] = {"val": data.val_dataloader(), "test": data.test_dataloader()}
     for part, loader in loaders.items():
         module.expect_evaluation({} if part == "val" else chosen_thresholds(mix.specs, metrics))
-        if not mix.report.molecules[part]:
+        if part not in parts or not mix.report.molecules[part]:
             continue
         trainer.validate(module, dataloaders=loader, verbose=False)
         assert module.evaluation is not None
