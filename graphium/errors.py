@@ -47,6 +47,21 @@ class CheckpointError(GraphiumError):
     """A checkpoint is absent, damaged, of an unknown version or does not fit the experiment."""
 
 
+class StoppedError(GraphiumError):
+    """A run was asked to end early and has kept its last step; the same command goes on with it.
+
+    Args:
+        message: What was kept.
+        requeue: Whether the scheduler is to start the job again.
+    """
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: not done, try again later
+
+    def __init__(self, message: str, *, requeue: bool) -> None:
+        super().__init__(message)
+        self.requeue = requeue
+
+
 class FieldError(ValueError):
     """A mistake that involves several options of one experiment, pinned to the option to mend.
 

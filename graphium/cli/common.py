@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from graphium.errors import GraphiumError
+from graphium.errors import GraphiumError, StoppedError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -32,8 +32,9 @@ WorkerMemory = Annotated[
 def guarded(app: typer.Typer, arguments: Sequence[str], name: str | None = None) -> NoReturn:
     """Run an app and leave Python.
 
-    A ``GraphiumError`` becomes one message on stderr and the exit code of its class, Ctrl-C
-    becomes 130. Anything else is a defect of graphium and keeps its traceback.
+    A ``GraphiumError`` becomes one message on stderr and the exit code of its class (75 for a run
+    that made room, which is no error), Ctrl-C becomes 130. Anything else is a defect of graphium
+    and keeps its traceback.
 
     Args:
         app: The commands.
@@ -43,6 +44,9 @@ def guarded(app: typer.Typer, arguments: Sequence[str], name: str | None = None)
     app.pretty_exceptions_enable = False  # a plain traceback can be searched and quoted
     try:
         app(list(arguments), prog_name=name)
+    except StoppedError as stop:
+        typer.echo(str(stop), err=True)
+        sys.exit(stop.exit_code)
     except GraphiumError as error:
         typer.secho("error: ", err=True, nl=False, fg="red", bold=True)
         typer.echo(str(error), err=True)

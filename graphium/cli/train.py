@@ -1,10 +1,8 @@
 """``graphium-train``: prepare what is missing, train, report."""
 
-import itertools
-import logging
 import os
 import sys
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,15 +10,41 @@ import typer
 from rich.console import Console
 
 from graphium.cli.common import guarded
-from graphium.config.dump import differ, dump_yaml
+from graphium.cli.launch import launch
+from graphium.cli.one_run import Job, conclude, run, run_as_rank
+from graphium.cli.rank import dismiss, follow, leading, with_ranks
+from graphium.cli.run_folder import (
+    CONFIG,
+    check_same_experiment,
+    has_begun,
+    has_checkpoint,
+    is_empty,
+    is_finished,
+    is_of_seeds,
+    new_run_dir,
+)
+from graphium.config.dump import dump_yaml
 from graphium.config.load import load_config
 from graphium.errors import DataError, UsageError
+from graphium.training.place import Place, find_place
 
 if TYPE_CHECKING:
     from graphium.config.experiment import Experiment
 
-RUN_DIR_VARIABLE = "GRAPHIUM_RUN_DIR"
-"""Tells the other ranks of one run which directory the first one made."""
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the command line asks for."""
+
+    experiment: Path | None
+    overrides: list[str]
+    seeds: int
+    may_prepare: bool
+    report: bool
+    resume: Path | None
+    run_dir: Path | None
+    auto_resume: bool
+    workers: int
 
 
 def train(
@@ -46,34 +70,125 @@ def train(
     run_dir: Annotated[
         Path | None, typer.Option(help="Directory of the run; default runs/NAME/TIME.")
     ] = None,
+    auto_resume: Annotated[
+        bool,
+        typer.Option(
+            "--auto-resume",
+            help="Go on with the run of --run-dir where it stands, or start it: for jobs that are "
+            "put back into the queue.",
+        ),
+    ] = False,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that prepare stores; 0 takes every core.")
     ] = 0,
 ) -> None:
-    """Prepare what is missing, train, evaluate and write the report of an experiment."""
+    """Prepare what is missing, train, evaluate and write the report of an experiment.
+
+    On several machines, start it with torchrun or srun, once for each GPU. After SIGUSR1 or
+    SIGTERM it finishes the step, keeps it, and ends with exit code 75; a job of SLURM that was sent
+    SIGUSR1 goes back into the queue.
+    """
     console = Console()
-    _refuse_launchers()
-    if resume is not None:
-        if seeds > 1:
+    asked = _Asked(
+        experiment, overrides or [], seeds, not no_prepare, not no_report, resume, run_dir,
+        auto_resume, workers,
+    )  # fmt: skip
+    place = find_place(os.environ)
+    if place is None:
+        _start(_decide(asked, console, None), asked, console)
+    elif place.is_first:
+        _lead(asked, console, place)
+    else:
+        follow(place)
+
+
+def _lead(asked: _Asked, console: Console, place: Place) -> None:
+    """Be the first of the processes that torchrun or srun has started."""
+    with leading(place) as leader:
+        job = _decide(asked, console, place)
+        if job is None:
+            dismiss(leader)
+            return
+        leader.order(job)
+    run_as_rank(job, console, place, leader.store)
+
+
+def _start(job: Job | None, asked: _Asked, console: Console) -> None:
+    """Run alone, or start the processes of this machine."""
+    if job is None:
+        return
+    if job.experiment.trainer.num_nodes > 1:
+        raise UsageError(
+            f"trainer.num_nodes is {job.experiment.trainer.num_nodes}: start the command on every "
+            "machine, with srun (graphium slurm writes the script) or torchrun"
+        )
+    if is_of_seeds(job.run_dir):
+        _run_seeds(job.run_dir, console, report=asked.report)
+    elif job.experiment.trainer.devices == 1:
+        run(job, console)
+    elif (code := launch(job)) != 0:
+        sys.exit(code)
+
+
+def _decide(asked: _Asked, console: Console, place: Place | None) -> Job | None:
+    """Find out what to run, and prepare it.
+
+    Args:
+        asked: The command line.
+        console: Where to say what is done.
+        place: This process, if others wait for the decision.
+
+    Returns:
+        The job; None if it is done already.
+    """
+    if asked.resume is not None:
+        if asked.seeds > 1:
             raise UsageError("--resume takes the seeds from the run; leave out --seeds")
-        if experiment is not None:
-            _refuse_another(load_experiment(experiment, overrides or []), resume)
-        _resume(resume, console, report=not no_report)
-        return
-    if experiment is None:
+        if asked.auto_resume or asked.run_dir is not None:
+            raise UsageError("--resume names the run; leave out --run-dir and --auto-resume")
+        if asked.experiment is not None:
+            given = load_experiment(asked.experiment, asked.overrides)
+            check_same_experiment(asked.resume, given)
+        return _resume(asked.resume, asked, console, place)
+    if asked.experiment is None:
         raise UsageError("give an experiment, for example: graphium-train expts/demo.yaml")
-    loaded = load_experiment(experiment, overrides or [])
-    if seeds > 1 and loaded.trainer.devices > 1:
+    if asked.auto_resume and asked.run_dir is None:
+        raise UsageError("--auto-resume goes on with the run of --run-dir; give that, too")
+    experiment = load_experiment(asked.experiment, asked.overrides, place)
+    several = place is not None or experiment.trainer.devices * experiment.trainer.num_nodes > 1
+    if asked.seeds > 1 and several:
         raise UsageError("--seeds trains on one device; on several, start a run for each seed")
-    prepare_missing(loaded, console, workers=workers, may_prepare=not no_prepare)
-    directory = _new_run_dir(loaded.name, run_dir)
-    if seeds == 1:
-        _run(loaded, directory, console, report=not no_report)
-        return
-    (directory / "config.yaml").write_text(dump_yaml(loaded))
-    for seed in range(loaded.seed, loaded.seed + seeds):
+    if asked.auto_resume and asked.run_dir is not None and has_begun(asked.run_dir):
+        check_same_experiment(asked.run_dir, experiment)
+        return _go_on(asked.run_dir, experiment, asked, console)
+    return _begin(experiment, asked, console)
+
+
+def _begin(experiment: "Experiment", asked: _Asked, console: Console) -> Job:
+    """Make a new run directory."""
+    _prepare(experiment, console, asked)
+    if asked.auto_resume and asked.run_dir is not None and is_empty(asked.run_dir):
+        asked.run_dir.rmdir()  # made by one that was killed before it had written anything
+    directory = new_run_dir(experiment.name, asked.run_dir)
+    for seed in range(experiment.seed, experiment.seed + asked.seeds) if asked.seeds > 1 else ():
         (directory / f"seed-{seed}").mkdir()
-    _run_seeds(directory, console, report=not no_report)
+    (directory / CONFIG).write_text(dump_yaml(experiment))  # last: the run has begun
+    return Job(experiment, directory, resume=False, report=asked.report)
+
+
+def _go_on(run_dir: Path, experiment: "Experiment", asked: _Asked, console: Console) -> Job | None:
+    """Go on with a run wherever it stands."""
+    resume = has_checkpoint(run_dir)
+    job = Job(experiment, run_dir, resume=resume, report=asked.report)
+    if is_finished(run_dir):
+        if asked.report and not is_of_seeds(run_dir) and not (run_dir / "report.html").exists():
+            conclude(job, console)
+        console.print(f"{run_dir} is finished", highlight=False, soft_wrap=True)
+        return None
+    _prepare(experiment, console, asked)
+    if resume:
+        _recover(run_dir, console)
+    return job
 
 
 def _run_seeds(directory: Path, console: Console, *, report: bool) -> None:
@@ -86,44 +201,44 @@ def _run_seeds(directory: Path, console: Console, *, report: bool) -> None:
             console.print("finished before")
             continue
         seeded = experiment.model_copy(update={"seed": int(one.name[5:])})
-        started = (one / "checkpoints" / "last").is_symlink()
+        started = has_checkpoint(one)
         if started:
             _recover(one, console)
-        _run(seeded, one, console, report=report, resume=started)
+        run(Job(seeded, one, resume=started, report=report), console)
     from graphium.apply.summary import summarize_seeds
 
     console.rule(f"{len(directories)} seeds")
     console.print(summarize_seeds(directory, directories))
 
 
-def _is_other_rank() -> bool:
-    """Whether the first rank of a run has started this process."""
-    return RUN_DIR_VARIABLE in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
+def load_experiment(path: Path, overrides: list[str], place: Place | None = None) -> "Experiment":
+    """Read the experiment; one that fine-tunes takes what it leaves out from the checkpoint.
 
-
-def _refuse_launchers() -> None:
-    """Say what cannot work yet: each process would prepare stores and make a run of its own.
+    Args:
+        path: The YAML file.
+        overrides: Options as key=value.
+        place: This process among those that were started; they are its devices.
 
     Raises:
-        UsageError: The command was started by torchrun, or by srun with several tasks.
+        UsageError: It asks for other devices than were started.
     """
-    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-    by_srun = "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
-    if by_torchrun or by_srun:
-        raise UsageError(
-            "start graphium-train once, without torchrun and as one task of srun: it starts "
-            "trainer.devices processes on this machine itself; several machines are not supported"
-        )
-
-
-def load_experiment(path: Path, overrides: list[str]) -> "Experiment":
-    """Read the experiment; one that fine-tunes takes what it leaves out from the checkpoint."""
     loaded = load_config(path, overrides)
-    if loaded.experiment.finetune is None:
-        return loaded.experiment
-    from graphium.training.finetune import inherit
+    experiment = loaded.experiment
+    if experiment.finetune is not None:
+        from graphium.training.finetune import inherit
 
-    return inherit(loaded.experiment, loaded.origins)
+        experiment = inherit(experiment, loaded.origins)
+    if place is None:
+        return experiment
+    there = {"devices": place.local_size, "num_nodes": place.num_nodes}
+    for name, number in there.items():
+        wanted = getattr(experiment.trainer, name)
+        if loaded.origins[f"trainer.{name}"] != "default" and wanted != number:
+            raise UsageError(
+                f"trainer.{name} is {wanted}, and {number} were started (torchrun or srun: "
+                f"{place.num_nodes} machines with {place.local_size} processes each); leave it out"
+            )
+    return with_ranks(experiment, place)
 
 
 def prepare_missing(
@@ -132,8 +247,6 @@ def prepare_missing(
     """Make the stores that are missing, once, before any rank starts."""
     from graphium.store.prepare import cache_root, missing, prepare_experiment
 
-    if _is_other_rank():  # the first one has prepared
-        return
     absent = missing(experiment, cache_root())
     if absent and not may_prepare:
         raise DataError(
@@ -147,145 +260,34 @@ def prepare_missing(
         prepare_experiment(experiment, cache_root(), workers=workers, progress=True)
 
 
-def _new_run_dir(name: str, chosen: Path | None) -> Path:
-    """Make the directory of a run; an existing one is never written into."""
-    if _is_other_rank():
-        return Path(os.environ[RUN_DIR_VARIABLE])
-    if chosen is None:
-        base = Path(os.environ.get("GRAPHIUM_RUNS_DIR", "runs")) / name
-        return _make_timed(base)
-    try:
-        chosen.mkdir(parents=True)
-    except FileExistsError:
-        raise UsageError(
-            f"{chosen} exists and is not overwritten; choose another --run-dir, or go on with "
-            f"it: graphium-train --resume {chosen}"
-        ) from None
-    return chosen
-
-
-def _make_timed(base: Path) -> Path:
-    """Make a directory named after the time; runs that start in one second get a number."""
-    time = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
-    for number in itertools.count(1):
-        directory = base / (time if number == 1 else f"{time}_{number}")
-        try:
-            directory.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return directory
-    raise AssertionError("unreachable: itertools.count does not end")
-
-
-def _run(
-    experiment: "Experiment", run_dir: Path, console: Console, *, report: bool, resume: bool = False
-) -> None:
-    """Train one seed, then write its report."""
-    from graphium.store.prepare import cache_root
-    from graphium.training.ranks import leave_ranks
-    from graphium.training.run import train as train_run
-
-    handler = _log_to(run_dir / "log.txt")
-    if not _is_other_rank():
-        os.environ[RUN_DIR_VARIABLE] = str(run_dir)
-    try:
-        train_run(
-            experiment,
-            run_dir,
-            store_root=cache_root(),
-            resume=resume,
-            console=None if _is_other_rank() else console,
-        )
-        leave_ranks()
-        if not _is_other_rank():
-            _report(experiment, run_dir, console, report=report)
-    except KeyboardInterrupt:
-        console.print(_how_to_go_on(run_dir), highlight=False, soft_wrap=True)
-        raise
-    finally:
-        logging.getLogger("graphium").removeHandler(handler)
-        handler.close()
-
-
-def _how_to_go_on(run_dir: Path) -> str:
-    if run_dir.name.startswith("seed-"):
-        return f"interrupted; go on with: graphium-train --resume {run_dir.parent}"
-    if (run_dir / "results.json").exists():
-        return f"interrupted; the model is trained; write its page with: graphium report {run_dir}"
-    if not (run_dir / "checkpoints" / "last").exists():
-        return "interrupted before the first checkpoint; there is nothing to resume"
-    return f"interrupted; go on with: graphium-train --resume {run_dir}"
-
-
-def _report(experiment: "Experiment", run_dir: Path, console: Console, *, report: bool) -> None:
-    """Write the page, and say the most important numbers and where the rest is."""
-    if report:
-        from graphium.apply.report import write_report
-
-        write_report(run_dir, baselines=experiment.report.baselines)
-    from graphium.apply.summary import summarize_run
-
-    console.print(summarize_run(run_dir))
-    name = "report.html" if report else "results.json"
-    what = "report" if report else "results"
-    console.print(f"{what}: {run_dir / name}", highlight=False, soft_wrap=True)
-
-
-def _resume(run_dir: Path, console: Console, *, report: bool) -> None:
-    """Go on with an interrupted run, or with the seeds of one that are not finished."""
-    is_of_seeds = any(run_dir.glob("seed-*"))
-    last = run_dir / "checkpoints" / "last"
-    if not is_of_seeds and not last.is_symlink():
-        raise UsageError(f"{run_dir} has no checkpoint to resume from (no {last})")
-    if (run_dir / "results.json").exists() or (run_dir / "seeds.json").exists():
-        raise UsageError(f"{run_dir} is finished; train anew, or 'graphium report {run_dir}'")
-    experiment = load_config(run_dir / "config.yaml").experiment
-    prepare_missing(experiment, console, workers=0, may_prepare=True)
-    if is_of_seeds:
-        _run_seeds(run_dir, console, report=report)
-    else:
-        _recover(run_dir, console)
-        _run(experiment, run_dir, console, report=report, resume=True)
+def _prepare(experiment: "Experiment", console: Console, asked: _Asked) -> None:
+    prepare_missing(experiment, console, workers=asked.workers, may_prepare=asked.may_prepare)
 
 
 def _recover(run_dir: Path, console: Console) -> None:
     """Go back to the newest whole checkpoint, if the last one is damaged, and say so."""
-    if _is_other_rank():
-        return
     from graphium.checkpoint.recover import recover
 
     for line in recover(run_dir / "checkpoints"):
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def _refuse_another(given: "Experiment", run_dir: Path) -> None:
-    """Make sure that an experiment is the one of a run that is resumed.
-
-    Raises:
-        UsageError: It is not; the message says what differs.
-    """
-    path = run_dir / "config.yaml"
-    if not path.exists():
-        raise UsageError(f"{run_dir} is no run directory (it has no config.yaml)")
-    began = load_config(path).experiment
-    differences = [
-        f"\n  {key} is {there} in the run and {here} now"
-        for key, there, here in differ(began, given)
-    ]
-    if differences:
-        raise UsageError(
-            f"{run_dir} is a run of another experiment; resume it with --resume alone, or start a "
-            f"new run:{''.join(differences)}"
-        )
-
-
-def _log_to(path: Path) -> logging.Handler:
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("graphium")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    return handler
+def _resume(run_dir: Path, asked: _Asked, console: Console, place: Place | None) -> Job:
+    """Go on with an interrupted run, or with the seeds of one that are not finished."""
+    if not is_of_seeds(run_dir) and not has_checkpoint(run_dir):
+        last = run_dir / "checkpoints" / "last"
+        raise UsageError(f"{run_dir} has no checkpoint to resume from (no {last})")
+    if is_finished(run_dir):
+        raise UsageError(f"{run_dir} is finished; train anew, or 'graphium report {run_dir}'")
+    if place is not None and is_of_seeds(run_dir):
+        raise UsageError(f"{run_dir} holds several seeds, which train on one device each")
+    experiment = load_config(run_dir / CONFIG).experiment
+    if place is not None:
+        experiment = with_ranks(experiment, place)
+    _prepare(experiment, console, asked)
+    if has_checkpoint(run_dir):
+        _recover(run_dir, console)
+    return Job(experiment, run_dir, resume=True, report=asked.report)
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -293,3 +295,7 @@ def main(arguments: list[str] | None = None) -> Any:
     app = typer.Typer(add_completion=False)
     app.command(name="graphium-train")(train)
     return guarded(app, sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":  # torchrun -m graphium.cli.train
+    main()

@@ -83,7 +83,14 @@ class TrainerConfig(Section):
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a CUDA GPU where there is one, else the CPU."""
     devices: int = Field(default=1, gt=0)
-    """Processes (GPUs, or CPU processes) on this machine."""
+    """Processes (GPUs, or CPU processes) on each machine. Left out, torchrun and srun decide, if
+    they start the command."""
+    num_nodes: int = Field(default=1, gt=0)
+    """Machines; more than one are started by torchrun or srun, which decide if this is left out."""
+    timeout: float = Field(default=300.0, gt=0)
+    """Seconds that a process waits for another one in an exchange before all end with an error."""
+    start_timeout: float = Field(default=1800.0, gt=0)
+    """The same, while processes meet, open the data, or wait for the first one to write files."""
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     """Number format of the computation."""
     threads: int | None = Field(default=None, gt=0)

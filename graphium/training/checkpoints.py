@@ -56,8 +56,8 @@ class CheckpointKeeper(Callback):
         """Write in mid-epoch; the epoch's last step is written after its validation."""
         step = trainer.global_step
         is_last = batch_idx + 1 == trainer.num_training_batches
-        if self._every and step != self._last_step and step % self._every == 0 and not is_last:
-            self._write(trainer)
+        if self._every and step % self._every == 0 and not is_last:
+            self.write(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write, and call it the best if its validation loss is."""
@@ -72,6 +72,11 @@ class CheckpointKeeper(Callback):
         if is_best:
             self.best_epoch = epoch
         self._write(trainer, is_best=is_best)
+
+    def write(self, trainer: pl.Trainer) -> None:
+        """Write between two steps, unless the one before is on disk."""
+        if trainer.global_step != self._last_step:
+            self._write(trainer)
 
     def _write(self, trainer: pl.Trainer, *, is_best: bool = False) -> None:
         self._last_step = trainer.global_step

@@ -48,7 +48,8 @@ def _check_gpus(config: TrainerConfig) -> None:
         names = ", ".join(f"{i}: {torch.cuda.get_device_name(i)}" for i in range(count))
         raise UsageError(
             f"trainer.devices is {config.devices}, but torch sees {count} CUDA GPU(s) ({names}); "
-            f"set trainer.devices={count} or less, or make more visible (CUDA_VISIBLE_DEVICES)"
+            f"set trainer.devices={count} or less, or make more visible (CUDA_VISIBLE_DEVICES; "
+            "in a job of SLURM --gpus-per-node, which all tasks see, not --gpus-per-task)"
         )
     if config.precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(
         including_emulation=False

@@ -6,11 +6,9 @@ optimiser step is in ``module.py`` (``training_step``); Lightning repeats it ins
 
 import logging
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.strategies import DDPStrategy, Strategy
 from rich.console import Console
 
 import graphium
@@ -26,7 +23,6 @@ from graphium.batching.device_arrays import needed_bytes
 from graphium.batching.mix_data import Mix
 from graphium.batching.opened import DataModule, Opened, data_module, open_data
 from graphium.checkpoint.format import ModelRecord
-from graphium.checkpoint.io import GraphiumCheckpointIO
 from graphium.checkpoint.load import read_model
 from graphium.config.data import Part
 from graphium.config.dump import dump_yaml
@@ -37,13 +33,14 @@ from graphium.training.averaging import WeightAverage
 from graphium.training.checkpoints import CheckpointKeeper
 from graphium.training.clock import peak_memory
 from graphium.training.finetune import load_backbone
-from graphium.training.hardware import accelerator
 from graphium.training.kept_rows import TaskPredictions
 from graphium.training.metric_tables import write_metric_tables
 from graphium.training.metrics import TaskMetrics, chosen_thresholds
 from graphium.training.module import TrainingModule
+from graphium.training.preemption import StopFlag, StopWhenAsked
 from graphium.training.progress import EpochReporter, evaluation_entries
 from graphium.training.randomness import StepSeed, derive_seed
+from graphium.training.ranks import Ranks, wait_for_all
 from graphium.training.run_files import (
     check_same_data,
     describe_data,
@@ -56,6 +53,7 @@ from graphium.training.run_files import (
 from graphium.training.stopping import PatientStopping
 from graphium.training.task_gradients import TaskGradients
 from graphium.training.tracking import CsvTracker, Tracker, WandbTracker
+from graphium.training.trainer import build_trainer, quiet_lightning, refuse_missing_ranks
 
 log = logging.getLogger("graphium")
 
@@ -79,6 +77,8 @@ def train(
     console: Console | None = None,
     watchers: Sequence[Callback] = (),
     evaluate: Sequence[Part] = ("val", "test"),
+    ranks: Ranks | None = None,
+    asked: StopFlag | None = None,
 ) -> RunResult:
     """Train from prepared stores to checkpoint, predictions and ``results.json``.
 
@@ -94,21 +94,21 @@ def train(
         watchers: Called at the end of each epoch when it is validated, before its checkpoint is
             written; one that raises ends the run there.
         evaluate: Parts that the trained model is evaluated on.
+        ranks: The processes of the run, if there are several; the first one writes ``run_dir``.
+        asked: Says whether to stop after the next step; the caller answers signals.
 
     Raises:
         DataError: The schedule follows a validation loss, and there is nothing to validate on.
         KeyboardInterrupt: The user stopped the run; the last checkpoint is complete.
+        StoppedError: The run was asked to stop; its last step is kept.
     """
     started = time.perf_counter()
-    _quiet_lightning()
+    quiet_lightning()
+    refuse_missing_ranks(experiment, ranks)
     if experiment.trainer.threads is not None:
         torch.set_num_threads(experiment.trainer.threads)
     mix = open_data(experiment, store_root)
-    if experiment.optimizer.schedule == "plateau" and not _can_validate(mix):
-        raise DataError(
-            "optimizer.schedule is plateau, but no molecule of val has a label to validate on; "
-            "choose another schedule, or give val a share in the split"
-        )
+    has_val = _can_validate(experiment, mix)
     data = data_module(mix, experiment)
     network = build_network(
         experiment.model,
@@ -128,7 +128,7 @@ def train(
         check_same_data(run_dir, record, mix)
     trackers: list[Tracker] = []
     every = experiment.trainer.checkpoint_every_steps
-    keeper = CheckpointKeeper(checkpoints, every, has_val=_can_validate(mix))
+    keeper = CheckpointKeeper(checkpoints, every, has_val=has_val)
     gradients = TaskGradients()
     reporter = EpochReporter(
         trackers,
@@ -136,29 +136,27 @@ def train(
         labels_per_molecule=mix.report.labels_per_molecule("train"),
         task_gradients=gradients,
     )
-    decay = experiment.optimizer.ema_decay
-    averages = [] if decay is None else [WeightAverage(decay)]
-    callbacks = [gradients, StepSeed(experiment.seed), *averages, reporter, *watchers, keeper]
-    trainer = _build_trainer(experiment, mix, callbacks)
+    stop = StopWhenAsked(asked or StopFlag(), ranks, keeper)
+    learning = _learning(experiment, has_val=has_val)
+    callbacks = [gradients, *learning, reporter, *watchers, keeper, stop]
+    trainer = build_trainer(experiment, callbacks, ranks, has_val=has_val)
     steps_per_epoch = data.steps_per_epoch(trainer.world_size)
     module = TrainingModule(network, record, experiment, steps_per_epoch)
     if trainer.is_global_zero:
         trackers += _trackers(experiment, run_dir, _step_of(checkpoints / "last") if resume else 0)
         _write_inputs(experiment, run_dir, mix)
         _announce(experiment, mix, data, network, trainer.world_size, console)
+    wait_for_all(ranks)
 
     with _ctrl_c():
         last = str(checkpoints / "last") if resume else None
         trainer.fit(module, datamodule=data, ckpt_path=last)
         trainer.strategy.barrier()
         reporter.say_why_stopped(trainer)
+        stop.stop_between("training")
         network.load_state_dict(read_model(checkpoints / "best")[1])
-        metrics = _evaluate(trainer, module, data, mix, run_dir, evaluate)
-    if module.evaluation is not None:  # of the test part, if there is one
-        best_step = _step_of(checkpoints / "best")
-        entries = evaluation_entries(module.evaluation, "test", keeper.best_epoch or 0, best_step)
-        for tracker in trackers:
-            tracker.log(entries)
+        metrics = _evaluate(trainer, module, data, mix, run_dir, evaluate, ranks)
+    _log_test(module, trackers, keeper, checkpoints)
     work = reporter.clock.total
     results = {
         "name": experiment.name,
@@ -181,6 +179,29 @@ def train(
     return RunResult(run_dir, results)
 
 
+def _learning(experiment: Experiment, *, has_val: bool) -> list[Callback]:
+    """Return what learning itself needs between steps."""
+    patience, decay = experiment.trainer.early_stopping, experiment.optimizer.ema_decay
+    callbacks: list[Callback] = []
+    if patience is not None and has_val:
+        callbacks.append(PatientStopping(patience))
+    callbacks.append(StepSeed(experiment.seed))
+    if decay is not None:
+        callbacks.append(WeightAverage(decay))
+    return callbacks
+
+
+def _log_test(
+    module: TrainingModule, trackers: list[Tracker], keeper: CheckpointKeeper, checkpoints: Path
+) -> None:
+    """Keep the numbers of the test part, if there is one."""
+    if module.evaluation is not None:
+        best_step = _step_of(checkpoints / "best")
+        entries = evaluation_entries(module.evaluation, "test", keeper.best_epoch or 0, best_step)
+        for tracker in trackers:
+            tracker.log(entries)
+
+
 @contextmanager
 def _ctrl_c() -> Iterator[None]:
     """Undo Lightning's answer to Ctrl-C, which would be exit code 1."""
@@ -190,9 +211,19 @@ def _ctrl_c() -> Iterator[None]:
         raise KeyboardInterrupt from stop
 
 
-def _can_validate(mix: Opened) -> bool:
-    """Return whether the val part has labels with weight."""
-    return any(mix.label_totals(mix.molecules("val")).values())
+def _can_validate(experiment: Experiment, mix: Opened) -> bool:
+    """Return whether the val part has labels with weight.
+
+    Raises:
+        DataError: It has not, and the schedule follows its loss.
+    """
+    has_val = any(mix.label_totals(mix.molecules("val")).values())
+    if experiment.optimizer.schedule == "plateau" and not has_val:
+        raise DataError(
+            "optimizer.schedule is plateau, but no molecule of val has a label to validate on; "
+            "choose another schedule, or give val a share in the split"
+        )
+    return has_val
 
 
 def _evaluate(
@@ -202,6 +233,7 @@ def _evaluate(
     mix: Opened,
     run_dir: Path,
     parts: Sequence[Part],
+    ranks: Ranks | None,
 ) -> dict[Part, dict[str, TaskMetrics]]:
     """Evaluate parts with the weights that are loaded, and write every prediction."""
     trainer.limit_val_batches = 1.0  # was 0 if there was nothing to validate on
@@ -226,6 +258,7 @@ def _evaluate(
                 _tell_rows_left_out(part, rows)
             for spec in mix.specs:
                 write_metric_tables(run_dir / "metrics" / part, spec, metrics[part][spec.name])
+        wait_for_all(ranks)
     return metrics
 
 
@@ -239,45 +272,6 @@ def _tell_rows_left_out(part: Part, rows: TaskPredictions) -> None:
             f"{len(rows.molecule):,}",
             f"{rows.num_rows:,}",
         )
-
-
-def _build_trainer(experiment: Experiment, mix: Opened, callbacks: list[Callback]) -> pl.Trainer:
-    config = experiment.trainer
-    strategy: str | Strategy = "auto"
-    if config.devices > 1:
-        # Generous: other ranks open the data, and wait for the files that the first one writes.
-        strategy = DDPStrategy(timeout=timedelta(minutes=30))
-    if config.early_stopping is not None and _can_validate(mix):
-        callbacks = [PatientStopping(config.early_stopping), *callbacks]
-    return pl.Trainer(
-        max_epochs=config.max_epochs,
-        accelerator=accelerator(config),
-        devices=config.devices,
-        strategy=strategy,
-        precision="32-true" if config.precision == "32" else config.precision,
-        accumulate_grad_batches=experiment.batch.accumulate,
-        check_val_every_n_epoch=config.validate_every,
-        limit_val_batches=None if _can_validate(mix) else 0,
-        num_sanity_val_steps=0,
-        callbacks=callbacks,
-        plugins=[GraphiumCheckpointIO()],
-        logger=False,  # per-step logging costs more than a small model's step; see EpochReporter
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-
-
-def _quiet_lightning() -> None:
-    """Leave the words to us: its notes speak of things that this loop decides."""
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", r".*sync_dist=True.*")  # every rank has the same value
-    warnings.filterwarnings("ignore", r".*LeafSpec.*is deprecated")  # torch to Lightning
-    warnings.filterwarnings("ignore", r".*does not have many workers.*")  # collate is a few slices
-    # On purpose: so batches of any loader get their encodings, whoever made the loader.
-    warnings.filterwarnings("ignore", r".*overridden `transfer_batch_to_device` in `LightningMod.*")
 
 
 def _trackers(experiment: Experiment, run_dir: Path, step: int) -> list[Tracker]:
@@ -312,11 +306,12 @@ def _announce(
 ) -> None:
     """Say what is about to be trained."""
     size, accumulate = data.molecules_per_step(ranks), experiment.batch.accumulate
+    labels = size * mix.report.labels_per_molecule("train")
     lines = [
         *mix.report.lines(),
         f"{sum(p.numel() for p in network.parameters()):,} parameters; a step is {size:g} "
         f"molecules = {ranks} rank(s) x {accumulate} micro-batch(es) x "
-        f"{size / ranks / accumulate:g}",
+        f"{size / ranks / accumulate:g}, with {labels:,.4g} labels on average",
     ]
     if (shape := data.static_shape(ranks)) is not None:
         lines.append(

@@ -199,19 +199,6 @@ def test_a_gpu_that_is_not_there_is_named(folder: Path, capsys):
     assert "no CUDA GPU" in capsys.readouterr().err
 
 
-def test_launchers_of_many_processes_are_refused(folder: Path, capsys, monkeypatch):
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    assert run() == 2
-    assert "without torchrun" in capsys.readouterr().err
-
-
-def test_a_directory_left_in_the_environment_is_not_written_into(folder: Path, monkeypatch):
-    (folder / "old").mkdir()
-    monkeypatch.setenv("GRAPHIUM_RUN_DIR", str(folder / "old"))
-    assert run("--run-dir", "new", "--no-report") == 0
-    assert not list((folder / "old").iterdir())
-
-
 def test_an_existing_run_is_never_written_into(folder: Path, capsys: pytest.CaptureFixture[str]):
     (folder / "mine").mkdir()
     (folder / "mine" / "results.json").write_text("precious")

@@ -1,0 +1,176 @@
+"""How the processes of one run agree on what to do: the first one decides, the others follow.
+
+``python -m graphium.cli.rank RUN_DIR`` is one rank of a run whose folder was made before
+(``launch.py`` starts them). Ranks that torchrun or srun has started run ``graphium-train`` itself.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from graphium.cli.common import guarded
+from graphium.cli.one_run import Job, run_as_rank
+from graphium.cli.run_folder import CONFIG, has_begun
+from graphium.config.load import load_config
+from graphium.errors import GraphiumError, UsageError
+from graphium.training.place import Place, describe_host, find_place
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
+
+    from graphium.config.experiment import Experiment
+
+_ORDER = "graphium/order"
+_HEARD = "graphium/heard"
+_MEETING_SECONDS = 1800.0
+"""Until all ranks have started: importing from a busy file system takes minutes."""
+_PREPARING_SECONDS = 7 * 24 * 3600.0
+"""For the first one to prepare stores; if it dies, its connection closes."""
+_LAST_WORDS = 5.0
+"""Seconds for the others to hear that the first one has failed."""
+_FOLDER_SECONDS = 30.0
+"""For a folder to be seen by another machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The first rank, before all know what to do."""
+
+    place: Place
+    store: "Store"
+
+    def tell(self, order: dict[str, Any]) -> None:
+        """Tell all ranks what to do."""
+        self.store.set(_ORDER, json.dumps(order))
+
+    def order(self, job: Job) -> None:
+        """Let all ranks take part in a run."""
+        self.tell({"run_dir": str(job.run_dir.resolve()), "resume": job.resume})
+
+
+@contextmanager
+def leading(place: Place) -> Iterator[Leader]:
+    """Meet the other ranks; if something fails before they have their order, they end, too."""
+    from graphium.training.ranks import meet
+
+    leader = Leader(place, meet(place, _MEETING_SECONDS))
+    try:
+        yield leader
+    except BaseException as error:
+        leader.tell({"end": error.exit_code if isinstance(error, GraphiumError) else 1})
+        _wait_for_listeners(leader)
+        raise
+
+
+def _wait_for_listeners(leader: Leader) -> None:
+    """Keep what the others read until they have."""
+    deadline = time.monotonic() + _LAST_WORDS
+    while time.monotonic() < deadline:
+        if leader.store.add(_HEARD, 0) == leader.place.world_size - 1:
+            return
+        time.sleep(0.05)
+
+
+def dismiss(leader: Leader) -> None:
+    """Tell the others that there is nothing for them to do."""
+    leader.tell({"end": 0})
+    _wait_for_listeners(leader)
+
+
+def follow(place: Place) -> None:
+    """Do what the first rank says.
+
+    Raises:
+        GraphiumError: It has died, or its folder is not seen here.
+        SystemExit: There is nothing to do, or it has failed and said why.
+    """
+    from datetime import timedelta
+
+    from graphium.training.ranks import meet
+
+    store = meet(place, _MEETING_SECONDS)
+    store.set_timeout(timedelta(seconds=_PREPARING_SECONDS))
+    try:
+        order = json.loads(store.get(_ORDER))
+        store.add(_HEARD, 1)
+    except RuntimeError as error:  # its connection was closed
+        raise GraphiumError(
+            f"rank {place.rank} of {place.world_size}: rank 0 has ended before the run began"
+        ) from error
+    if "end" in order:
+        raise SystemExit(order["end"])
+    run_dir = Path(order["run_dir"])
+    _wait_for_folder(run_dir, place)
+    job = Job(on_ranks(run_dir, place), run_dir, resume=order["resume"], report=False)
+    run_as_rank(job, Console(), place, store)
+
+
+def _wait_for_folder(run_dir: Path, place: Place) -> None:
+    deadline = time.monotonic() + _FOLDER_SECONDS
+    while not has_begun(run_dir):
+        if time.monotonic() > deadline:
+            raise GraphiumError(
+                f"rank {place.rank} on {describe_host()} does not see {run_dir}, which rank 0 has "
+                "made; put runs on a file system that all machines share (GRAPHIUM_RUNS_DIR, "
+                "--run-dir)"
+            )
+        time.sleep(0.5)
+
+
+def on_ranks(run_dir: Path, place: Place) -> "Experiment":
+    """Return the experiment of a run, for the ranks that there are."""
+    return with_ranks(load_config(run_dir / CONFIG).experiment, place)
+
+
+def with_ranks(experiment: "Experiment", place: Place) -> "Experiment":
+    """Return an experiment whose devices are the ranks that there are."""
+    there = {"devices": place.local_size, "num_nodes": place.num_nodes}
+    trainer = experiment.trainer.model_copy(update=there)
+    return experiment.model_copy(update={"trainer": trainer})
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, and nobody is left to tell."""
+    parent = os.getppid()
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=look, name="parent-watch", daemon=True).start()
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def rank(
+    run_dir: Path,
+    resume: Annotated[bool, typer.Option("--resume")] = False,
+    report: Annotated[bool, typer.Option("--report")] = False,
+) -> None:
+    """Be one rank of a run whose folder was made before; the environment says which."""
+    from graphium.training.ranks import meet
+
+    _end_with_parent()
+    place = find_place(os.environ)
+    if place is None:
+        raise UsageError("the environment does not say which rank this is")
+    job = Job(on_ranks(run_dir, place), run_dir, resume=resume, report=report)
+    store = meet(place, job.experiment.trainer.start_timeout)
+    run_as_rank(job, Console(), place, store)
+
+
+if __name__ == "__main__":
+    guarded(app, sys.argv[1:])
