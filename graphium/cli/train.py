@@ -117,11 +117,6 @@ def _start(job: Job | None, asked: _Asked, console: Console) -> None:
     """Run alone, or start the processes of this machine."""
     if job is None:
         return
-    if job.experiment.trainer.num_nodes > 1:
-        raise UsageError(
-            f"trainer.num_nodes is {job.experiment.trainer.num_nodes}: start the command on every "
-            "machine, with srun (graphium slurm writes the script) or torchrun"
-        )
     if is_of_seeds(job.run_dir):
         _run_seeds(job.run_dir, console, report=asked.report)
     elif job.experiment.trainer.devices == 1:
@@ -261,6 +256,16 @@ def prepare_missing(
 
 
 def _prepare(experiment: "Experiment", console: Console, asked: _Asked) -> None:
+    """Make sure that everything is there that the run needs.
+
+    Raises:
+        UsageError: It needs processes on other machines, which nobody has started.
+    """
+    if experiment.trainer.num_nodes > 1 and find_place(os.environ) is None:
+        raise UsageError(
+            f"trainer.num_nodes is {experiment.trainer.num_nodes}: start the command on every "
+            "machine, with srun (graphium slurm writes the script) or torchrun"
+        )
     prepare_missing(experiment, console, workers=asked.workers, may_prepare=asked.may_prepare)
 
 

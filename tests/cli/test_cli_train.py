@@ -302,7 +302,8 @@ def test_resume_says_what_cannot_be_resumed(folder, capsys):
     for arguments, words in (
         (["--resume", "nowhere"], "no checkpoint"),
         (["experiment.yaml", "--resume", "nowhere"], "no run directory"),
-        (["--resume", "nowhere", "--seeds", "2"], "leave out --seeds"),
+        (["--resume", "nowhere", "--run-dir", "here"], "leave out --run-dir"),
+        (["experiment.yaml", "--auto-resume"], "give that, too"),
     ):
         with pytest.raises(SystemExit) as end:
             main(arguments)
@@ -312,3 +313,27 @@ def test_resume_says_what_cannot_be_resumed(folder, capsys):
     with pytest.raises(SystemExit):
         main(["--resume", "done"])
     assert "is finished" in capsys.readouterr().err
+
+
+def test_auto_resume_starts_a_run_goes_on_with_it_and_leaves_it_finished(folder: Path, capsys):
+    words = ("--run-dir", "out", "--auto-resume", "--no-report")
+    (folder / "out").mkdir()  # left by a job that was killed at once
+    assert run(*words) == 0
+    weights = (folder / "out/checkpoints/last/model.safetensors").read_bytes()
+    (folder / "out/results.json").unlink()
+    assert run(*words) == 0
+    assert (folder / "out/checkpoints/last/model.safetensors").read_bytes() == weights
+    results = (folder / "out/results.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert run(*words) == 0
+    assert "out is finished" in capsys.readouterr().out
+    assert (folder / "out/results.json").stat().st_mtime_ns == results
+
+    assert run(*words, "optimizer.lr=0.5") == 2
+    assert "optimizer.lr is 0.001 in the run and 0.5 now" in capsys.readouterr().err
+
+
+def test_several_machines_need_a_launcher(folder: Path, capsys):
+    assert run("trainer.num_nodes=2") == 2
+    assert "srun" in capsys.readouterr().err
+    assert not (folder / "runs").exists()

@@ -74,8 +74,8 @@ def variables(folder: Path) -> dict[str, str]:
 
 TRAIN = [sys.executable, "-m", "graphium.cli.train"]
 TORCHRUN = [
-    sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-    "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "-m", "graphium.cli.train",
+    sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+    "-m", "graphium.cli.train",
 ]  # fmt: skip
 
 
