@@ -17,10 +17,12 @@ from graphium.batching.maker import HostMaker
 from graphium.batching.sampler import PositionalSampler
 from graphium.batching.static import StaticMaker, count_molecules, static_shape
 from graphium.batching.task_data import TaskData
+from graphium.config.optimizers import AdamWConfig
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.evaluation import PassMeter
 from graphium.training.losses import task_sums, total_loss
+from graphium.training.optimizers import build_optimizer, build_schedule
 from graphium.training.ranks import leave_ranks
 
 SHAPES = ("varying", "static")
@@ -28,7 +30,7 @@ STEP_SIZE = 13  # does not divide evenly over ranks, nor the toy's molecules
 
 
 def awkward_tasks(mix):
-    """The toy's tasks and two more: labelled on one molecule only, and labelled nowhere."""
+    """The toy's tasks and three more: of brackets, labelled on one molecule only, and nowhere."""
     graph = next(task for task in mix.tasks.values() if task.spec.level == "graph")
     first = PositionalSampler(mix.molecules("train"), STEP_SIZE, seed=0).whole_step(0, 0)[0]
     num_labels = len(graph.spec.labels)
@@ -44,7 +46,15 @@ def awkward_tasks(mix):
             source_row=np.asarray(molecules, np.int64),
         )
 
-    return {**mix.tasks, "lonely": task("lonely", [first]), "nowhere": task("nowhere", [])}
+    brackets = mix.tasks["toy_class"]
+    spec = brackets.spec.model_copy(update={"name": "brackets", "loss": "hybrid_ce"})
+    brackets = dataclasses.replace(brackets, spec=spec)
+    return {
+        **mix.tasks,
+        "brackets": brackets,
+        "lonely": task("lonely", [first]),
+        "nowhere": task("nowhere", []),
+    }
 
 
 def in_double(batch):
@@ -128,25 +138,36 @@ def relative_error(ours, reference):
 
 @pytest.mark.dist
 @pytest.mark.parametrize(
-    ("dtype", "accumulate", "step", "bound"),
+    ("world_size", "dtype", "accumulate", "step", "bound"),
     [
-        (torch.float64, 1, 0, 1e-12),
-        (torch.float64, 3, 1, 1e-12),
-        (torch.float32, 1, 0, 1e-5),
+        (2, torch.float64, 1, 0, 1e-12),
+        (2, torch.float64, 3, 1, 1e-12),
+        (2, torch.float32, 1, 0, 1e-5),
+        pytest.param(4, torch.float64, 1, 1, 1e-12, marks=pytest.mark.slow),
+        pytest.param(4, torch.float64, 3, 0, 1e-12, marks=pytest.mark.slow),
+        pytest.param(4, torch.float32, 3, 1, 1e-5, marks=pytest.mark.slow),
     ],
 )
-def test_two_ranks_give_the_gradient_of_one_process(tmp_path: Path, dtype, accumulate, step, bound):
-    torch.multiprocessing.spawn(run_rank, (2, accumulate, dtype, step, str(tmp_path)), nprocs=2)
+def test_several_ranks_give_the_gradient_of_one_process(
+    tmp_path: Path, world_size, dtype, accumulate, step, bound
+):
+    torch.multiprocessing.spawn(
+        run_rank, (world_size, accumulate, dtype, step, str(tmp_path)), nprocs=world_size
+    )
     for shape in SHAPES:
         reference = gradients(0, 1, 1, dtype, step, shape)
-        ranks = [load_file(tmp_path / f"{shape}-{rank}.safetensors") for rank in range(2)]
-        assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in reference)
+        ranks = [load_file(tmp_path / f"{shape}-{rank}.safetensors") for rank in range(world_size)]
+        for other in ranks[1:]:
+            assert all(torch.equal(ranks[0][name], other[name]) for name in reference)
         assert relative_error(ranks[0], reference) <= bound
-    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    first, *others = (
+        json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(world_size)
+    )
     alone = evaluate(0, 1)
-    assert first["metrics"] == second["metrics"]
     assert first["rows"] == alone["rows"]
-    assert second["rows"] == {}
+    for other in others:
+        assert other["metrics"] == first["metrics"]
+        assert other["rows"] == {}
     assert alone["metrics"].keys() == first["metrics"].keys()
     for name, values in alone["metrics"].items():  # other batches: the network rounds otherwise
         assert first["metrics"][name] == pytest.approx(values, abs=1e-4), name
@@ -158,3 +179,51 @@ def test_micro_batches_give_the_gradient_of_the_whole_step(accumulate, shape):
     reference = gradients(0, 1, 1, torch.float64, 0, shape)
     pieces = gradients(0, 1, accumulate, torch.float64, 0, shape)
     assert relative_error(pieces, reference) <= 1e-12
+
+
+def trained(rank, world_size, steps=100):
+    """The weights after some steps of AdamW in float64, with clipping and a schedule."""
+    torch.set_num_threads(1)
+    mix, experiment = toy_mix(), toy_experiment()
+    tasks = awkward_tasks(mix)
+    specs = [task.spec for task in tasks.values()]
+    network = build_network(experiment.model, experiment.features, specs, seed=1).double().eval()
+    model = DistributedDataParallel(network) if world_size > 1 else network
+    config = AdamWConfig(lr=3e-3, warmup_epochs=1, clip_norm=1.0)
+    optimizer = build_optimizer(network, config, is_frozen_first=lambda _: False)
+    loader = make_loader(mix, tasks, rank, world_size, 1, "varying")
+    schedule = build_schedule(optimizer, config, steps_per_epoch=len(loader), max_epochs=40)
+    done = 0
+    while done < steps:
+        for batch in loader:
+            sums = task_sums(specs, model(in_double(batch)), batch.labels)
+            loss = total_loss(specs, sums, batch.label_totals, scale=world_size)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+            optimizer.step()
+            schedule.step()
+            done += 1
+            if done == steps:
+                break
+    return {name: p.detach() for name, p in network.named_parameters()}
+
+
+def train_rank(rank, world_size, out):
+    dist.init_process_group(
+        "gloo", init_method=f"file://{out}/meeting", rank=rank, world_size=world_size
+    )
+    save_file(trained(rank, world_size), f"{out}/{rank}.safetensors")
+    leave_ranks()
+
+
+@pytest.mark.dist
+@pytest.mark.slow
+def test_a_hundred_steps_of_two_ranks_lead_where_those_of_one_process_do(tmp_path: Path):
+    torch.multiprocessing.spawn(train_rank, (2, str(tmp_path)), nprocs=2)
+    ranks = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
+    alone = trained(0, 1)
+    start = trained(0, 1, steps=1)
+    assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in alone)
+    assert relative_error(start, alone) > 0.01
+    assert relative_error(ranks[0], alone) <= 1e-12
