@@ -20,30 +20,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from graphium.batching.datamodule import MolDataModule
 from graphium.batching.maker import HostMaker
 from graphium.batching.mix import open_mix
 from graphium.batching.mix_data import Mix
-from graphium.checkpoint.format import ModelRecord
 from graphium.config.experiment import Experiment
 from graphium.config.load import load_config
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.build import build_network
 from graphium.nn.network import Network
 from graphium.store.prepare import cache_root, prepare_experiment
-from graphium.training import run
-from graphium.training.checkpoints import CheckpointKeeper
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.module import TrainingModule
 from graphium.training.optimizers import build_optimizer
-from graphium.training.progress import EpochReporter
-from graphium.training.randomness import StepSeed
-from graphium.training.tracking import CsvTracker
+from graphium.training.run import train
 
 STEPS = 30
 ROUNDS = 5
@@ -124,8 +119,11 @@ class PartClock(pl.Callback):
         """Stop to count."""
         self._work += time.thread_time() - self._began
 
-    def watch(self, module: TrainingModule) -> None:
+    def setup(self, _: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         """Count what the module does itself."""
+        if stage != "fit":
+            return
+        assert isinstance(module, TrainingModule)
         module.network.register_forward_pre_hook(self.begin)  # until the losses are there
         add, clip = module.train_meter.add, module.configure_gradient_clipping
 
@@ -162,29 +160,21 @@ class PartClock(pl.Callback):
         self._last, self._work = now, 0.0
 
 
-def trained(experiment: Experiment, mix: Mix, clock: "StepClock | PartClock") -> None:
-    """Train as ``graphium-train`` does, with all that it counts and logs, for ``STEPS`` steps."""
-    network, _ = network_of(experiment, mix)
-    record = ModelRecord(
-        experiment=experiment.model_dump(mode="json"), tasks=mix.specs, graphium_version="benchmark"
-    )
-    data = MolDataModule(mix, experiment)
-    module = TrainingModule(network, record, experiment, data.steps_per_epoch(1))
-    clock.watch(module)
-    with tempfile.TemporaryDirectory() as folder:
-        trackers = [CsvTracker(Path(folder) / "metrics.csv", 0)]
-        reporter = EpochReporter(trackers, None)
-        keeper = CheckpointKeeper(Path(folder), None, has_val=False)
-        every = [StepSeed(experiment.seed), reporter, keeper, clock]
-        trainer = run._build_trainer(experiment, mix, every)
-        trainer.fit_loop.epoch_loop.max_steps = STEPS
-        trainer.limit_val_batches = 0
-        trainer.fit(module, datamodule=data)
+def trained(experiment: Experiment, clock: pl.Callback) -> None:
+    """Train as ``graphium-train`` does, all that it counts and logs, for an epoch of few steps."""
+    lightning = pl.Trainer
+
+    def trainer(*, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
+        options |= {"max_epochs": 1, "limit_train_batches": STEPS}
+        return lightning(callbacks=[*callbacks, clock], **options)
+
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(pl, "Trainer", trainer):
+        train(experiment, Path(folder), store_root=cache_root())
 
 
-def outside_share(experiment: Experiment, mix: Mix) -> dict[str, object]:
+def outside_share(experiment: Experiment) -> dict[str, object]:
     clock = PartClock()
-    trained(experiment, mix, clock)
+    trained(experiment, clock)
     shares = [1 - i / s for i, s in zip(clock.inside[5:], clock.steps[5:], strict=True)]
     return {
         "step_ms": round(1e3 * statistics.median(clock.steps[5:]), 2),
@@ -198,9 +188,6 @@ class StepClock(pl.Callback):
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self._last = 0.0
-
-    def watch(self, module: TrainingModule) -> None:
-        """Nothing of the module is counted by itself."""
 
     def on_train_batch_end(self, *_: object) -> None:
         """Note the step."""
@@ -231,7 +218,7 @@ def tiny_ratio(experiment: Experiment, mix: Mix) -> dict[str, object]:
     bare, loop = [], []
     for _ in range(ROUNDS):
         clock = StepClock()
-        trained(experiment, mix, clock)
+        trained(experiment, clock)
         loop += clock.seconds[5:]
         for batch in batches:
             start = time.process_time()
@@ -250,7 +237,6 @@ def tiny_ratio(experiment: Experiment, mix: Mix) -> dict[str, object]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    run._quiet_lightning()
     name, *changes = sys.argv[1:] or ["expts/toymix/gine.yaml"]
     experiment = load_config(Path(name), changes).experiment
     prepare_experiment(experiment, cache_root())
@@ -261,7 +247,7 @@ def main() -> None:
         "size": experiment.batch.size,
     }
     print(json.dumps({**about, **data_share(experiment, mix)}))
-    print(json.dumps({**about, **outside_share(experiment, mix)}))
+    print(json.dumps({**about, **outside_share(experiment)}))
     tiny = tiny_experiment(experiment)
     print(json.dumps(tiny_ratio(tiny, open_mix(tiny, cache_root()))))
 
