@@ -30,7 +30,7 @@ from graphium.config.features import FeaturesConfig
 from graphium.errors import DataError
 from graphium.labels.splits import PARTS
 from graphium.store.prepare import cache_root, missing, store_path
-from graphium.training.metrics import compute_metrics
+from graphium.training.metrics import TaskMetrics, chosen_thresholds, compute_metrics
 
 VERSION = 1
 """Part of the key: rises when a method changes."""
@@ -169,8 +169,12 @@ def _result(
 ) -> RivalResult:
     result = RivalResult(method=method, per_label={label: {} for label in rows.spec.labels})
     places = dict(_held_out(rows))
-    for part, predictions in scored.items():
-        metrics = compute_metrics(rows.spec, rows.labels[places[part]], predictions)
+    found: dict[Part, dict[str, TaskMetrics]] = {}
+    for part, predictions in scored.items():  # val first
+        chosen = {} if part == "val" else chosen_thresholds([rows.spec], found)
+        labels, thresholds = rows.labels[places[part]], chosen.get(rows.spec.name)
+        metrics = compute_metrics(rows.spec, labels, predictions, thresholds)
+        found[part] = {rows.spec.name: metrics}
         result.metrics(part).update({str(name): value for name, value in metrics.task.items()})
         for label, values in metrics.labels.items():
             result.per_label[label][part] = {str(name): value for name, value in values.items()}

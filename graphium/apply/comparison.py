@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from graphium.apply.finished_run import FinishedRun, Metrics, Rival, RivalResult, TaskResult
 from graphium.config.data import Part
+from graphium.config.metrics import IN_UNITS, LOWER_IS_BETTER, SCALED
 from graphium.config.tasks import Loss
 
 RIVALS: tuple[Rival, ...] = ("mean", "forest")
 """In the order of columns."""
-
-LOWER_IS_BETTER = ("mae", "rmse", "mae_scaled", "rmse_scaled")
-IN_UNITS = ("mae", "rmse")
-"""Metrics that carry the unit of the labels."""
 
 _NEAREST: dict[Loss, tuple[str, ...]] = {
     "mae": ("mae", "rmse"),
@@ -32,6 +29,8 @@ class Cell:
 
     text: str
     kind: Literal["", "best", "undefined", "absent"]
+    note: str = ""
+    """What must be known to read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,8 @@ class Comparison:
     model: float | None
     rivals: dict[Rival, float | None]
     """Only the baselines that were computed."""
+    note: str = ""
+    """What must be known to read the model's value."""
 
     def cells(self) -> list[Cell]:
         """Return the model's value and those of all rivals, the best one marked."""
@@ -59,7 +60,7 @@ class Comparison:
             return Cell(format_number(value), "best" if value == best else "")
 
         rivals = [cell(self.rivals[r]) if r in self.rivals else Cell("", "absent") for r in RIVALS]
-        return [cell(self.model), *rivals]
+        return [replace(cell(self.model), note=self.note), *rivals]
 
 
 def reported_metrics(task: TaskResult) -> list[str]:
@@ -119,7 +120,19 @@ def compare(
             for rival in RIVALS
             if rival in baselines and (baselines[rival].val or baselines[rival].test)
         },
+        note=_note(task, part, metric, is_mean=label is None),
     )
+
+
+def _note(task: TaskResult, part: Part, metric: str, *, is_mean: bool) -> str:
+    """Say over how many labels a mean is, where not over all, and if it is of histograms."""
+    defined = task.defined.get(part, {}).get(metric, 0)
+    notes = []
+    if is_mean and 0 < defined < len(task.labels):
+        notes.append(f"{defined} of {len(task.labels)} labels")
+    if metric in task.binned.get(part, []):
+        notes.append("binned")
+    return ", ".join(notes)
 
 
 def format_number(value: float | None) -> str:
@@ -133,6 +146,8 @@ def format_number(value: float | None) -> str:
 
 def _unit_of(task: TaskResult, metric: str) -> str | None:
     """Scaled metrics count standard deviations of the training labels."""
+    if metric == "mse":
+        return None if task.unit is None else f"({task.unit})²"
     if metric in IN_UNITS:
         return task.unit
-    return "std" if metric in LOWER_IS_BETTER else None
+    return "std" if metric in SCALED else None

@@ -37,6 +37,12 @@ class TaskResult(BaseModel):
     val: Metrics = {}
     test: Metrics = {}
     per_label: dict[str, dict[Part, Metrics]] = {}
+    defined: dict[Part, dict[str, int]] = {}
+    """Labels for which each metric is defined."""
+    binned: dict[Part, list[str]] = {}
+    """Metrics that were computed from histograms."""
+    threshold_for: str | None = None
+    """What the thresholds of 0/1 labels were chosen for on val."""
 
     def count(self, part: Part) -> int:
         """Return the number of known labels, all columns together."""
@@ -62,6 +68,8 @@ class Results(BaseModel):
     peak_memory_mb: float | None = None
     gpu_peak_memory_mb: float | None = None
     molecules: dict[Part, int]
+    rows_left_out: dict[Part, dict[str, tuple[int, int]]] = {}
+    """Rows in ``predictions/`` and rows in all, of tasks with too many to write."""
     tasks: dict[str, TaskResult]
 
 
@@ -144,6 +152,11 @@ class FinishedRun:
             return None
         table = pd.read_csv(path, dtype={"smiles": str, "dataset": str})
         return table if len(table) else None
+
+    def classes(self, part: Part, task: str) -> pd.DataFrame | None:
+        """Return precision, recall and f1 of each class; None where nothing was written."""
+        path = self.path / "metrics" / part / f"{task}_classes.csv"
+        return pd.read_csv(path, dtype={"label": str, "name": str}) if path.is_file() else None
 
 
 def read_run(run_dir: Path) -> FinishedRun:

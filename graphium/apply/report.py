@@ -16,10 +16,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from graphium.apply.comparison import (
-    IN_UNITS,
     RIVALS,
     Comparison,
     compare,
+    format_number,
     has_one_unit,
     main_metric,
     reported_metrics,
@@ -30,6 +30,7 @@ from graphium.apply.figures.parity import parity_plot
 from graphium.apply.finished_run import FinishedRun, Rival, TaskResult, read_run
 from graphium.apply.worst import Worst, label_points, probability_columns, worst_molecules
 from graphium.config.data import Hydrogens, Part
+from graphium.config.metrics import IN_UNITS, LOWER_IS_BETTER
 from graphium.config.tasks import MULTICLASS_LOSSES
 from graphium.graphs.levels import level_words
 from graphium.labels.splits import PARTS
@@ -37,6 +38,9 @@ from graphium.molecules.draw import draw_svg
 
 MAX_DRAWINGS = 90
 """Molecules drawn on the whole page; a drawing takes some 10 kB."""
+MAX_LABELS = 40
+"""Labels of a task whose metrics are shown: the best and the worst half of them, if there are
+more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,13 @@ class TaskSection:
     result: TaskResult
     metrics: list[Row]
     labels: list[Row]
-    """Metrics of each label; empty where there is only one."""
+    """Metrics of each label, or of the best and the worst; empty where there is only one."""
+    classes: list[list[str]]
+    """Label, class, number of labels, precision, recall and f1 of each class of these labels."""
+    num_shown: int
+    """Labels among them."""
+    rows_left_out: tuple[int, int] | None
+    """Rows that figure and drawings are made of and all there are, where those are more."""
     methods: dict[Rival, str]
     figure: Markup
     cards: list[Card]
@@ -173,14 +183,16 @@ def _task_section(
     part: Part = "val" if tables["test"] is None and tables["val"] is not None else "test"
     table = tables[part]
     prefix = f"t{index}"
+    shown = _shown_labels(task, part)
     return TaskSection(
         name=name,
         anchor=f"task-{index}",
         result=task,
         metrics=_rows(run, name),
-        labels=[row for label in task.labels for row in _rows(run, name, label)]
-        if len(task.labels) > 1
-        else [],
+        labels=[row for label in shown for row in _rows(run, name, label)],
+        classes=_classes(run, name, part, shown or task.labels),
+        num_shown=len(shown),
+        rows_left_out=run.results.rows_left_out.get(part, {}).get(name),
         methods={rival: found[rival].method for rival in RIVALS if rival in found},
         figure=Markup("") if table is None else _figure(table, task, prefix),
         cards=[] if table is None else _cards(worst_molecules(table, task, num_worst), hydrogens),
@@ -202,6 +214,34 @@ def _rows(run: FinishedRun, name: str, label: str | None = None) -> list[Row]:
         )
         for i, metric in enumerate(metrics)
     ]
+
+
+def _classes(run: FinishedRun, name: str, part: Part, labels: Sequence[str]) -> list[list[str]]:
+    table = run.classes(part, name)
+    if table is None:
+        return []
+    numbers = ["precision", "recall", "f1"]
+    return [
+        [row["label"], row["name"], f"{row['labels']:,}", *(format_number(row[n]) for n in numbers)]
+        for _, row in table[table["label"].isin(labels)].iterrows()
+    ]
+
+
+def _shown_labels(task: TaskResult, part: Part) -> list[str]:
+    """Return the labels whose metrics are shown.
+
+    Of many they are those where the main metric is best and worst, best first.
+    """
+    if len(task.labels) <= 1:
+        return []
+    if len(task.labels) <= MAX_LABELS:
+        return task.labels
+    metric = main_metric(task)
+    values = {label: of.get(part, {}).get(metric) for label, of in task.per_label.items()}
+    known = {label: value for label, value in values.items() if value is not None}
+    ranked = sorted(known, key=lambda label: known[label], reverse=metric not in LOWER_IS_BETTER)
+    half = MAX_LABELS // 2
+    return [*ranked[:half], *ranked[half:][-half:]]
 
 
 def _figure(table: pd.DataFrame, task: TaskResult, prefix: str) -> Markup:

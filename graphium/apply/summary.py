@@ -74,7 +74,8 @@ def _head(name: str, line: Comparison) -> tuple[str, str, str]:
 
 
 def _marked(cell: Cell) -> str:
-    return f"[bold]{cell.text}[/bold]" if cell.kind == "best" else cell.text
+    text = f"[bold]{cell.text}[/bold]" if cell.kind == "best" else cell.text
+    return f"{text} ({cell.note})" if cell.note else text
 
 
 def _spread(values: Sequence[float | None]) -> str:

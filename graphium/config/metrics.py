@@ -42,8 +42,8 @@ RANK_CORRELATIONS: tuple[Metric, Metric] = ("spearman", "kendall")
 LOWER_IS_BETTER: tuple[Metric, ...] = (
     "mae", "mse", "rmse", "mae_scaled", "rmse_scaled", "max_error",
 )  # fmt: skip
-IN_UNITS: tuple[Metric, ...] = ("mae", "rmse", "max_error")
-"""Metrics that carry the unit of the labels."""
+IN_UNITS: tuple[Metric, ...] = ("mae", "mse", "rmse", "max_error")
+"""Metrics that carry the unit of the labels, or its square."""
 SCALED: tuple[Metric, ...] = ("mae_scaled", "rmse_scaled")
 """Metrics in standard deviations of the training labels."""
 

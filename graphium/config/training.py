@@ -99,7 +99,7 @@ class TrainerConfig(Section):
     """Epochs between validations."""
     checkpoint_every_steps: int | None = Field(default=None, gt=0)
     """Also write the last checkpoint every so many optimiser steps."""
-    evaluation_memory_mb: int = Field(default=256, gt=0)
+    evaluation_memory_mb: float = Field(default=256, gt=0)
     """Megabytes that one task may take in val or test, over all ranks, for two things: labels and
     predictions that auroc, ap, spearman and kendall sort (8 or 12 bytes each; beyond it they are
     computed from histograms and called binned), and rows for ``predictions/`` (beyond it a random

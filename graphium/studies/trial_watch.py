@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 from optuna.trial import Trial
 from pytorch_lightning.callbacks import Callback
 
-from graphium.apply.comparison import LOWER_IS_BETTER
 from graphium.config.experiment import Experiment
+from graphium.config.metrics import LOWER_IS_BETTER
 from graphium.config.suggest import did_you_mean
 from graphium.errors import DataError, UsageError
 from graphium.studies.claims import Claim

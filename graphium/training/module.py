@@ -167,7 +167,7 @@ class TrainingModule(pl.LightningModule):
         self._eval_meter = LossMeter(self.specs)
         self._pass_meter = PassMeter(
             self.specs,
-            limit=self.experiment.trainer.evaluation_memory_mb * 1_000_000,
+            limit=round(self.experiment.trainer.evaluation_memory_mb * 1e6),
             keep_rows=self._keep_rows,
             thresholds=self._thresholds,
         )

@@ -155,7 +155,7 @@ def train(
         reporter.say_why_stopped(trainer)
         stop.stop_between("training")
         network.load_state_dict(read_model(checkpoints / "best")[1])
-        metrics = _evaluate(trainer, module, data, mix, run_dir, evaluate, ranks)
+        metrics, left_out = _evaluate(trainer, module, data, mix, run_dir, evaluate, ranks)
     _log_test(module, trackers, keeper, checkpoints)
     work = reporter.clock.total
     results = {
@@ -170,6 +170,7 @@ def train(
         "waiting_share": round(work.waiting, 4),
         **{name: round(value, 1) for name, value in peak_memory().items()},
         "molecules": mix.report.molecules,
+        "rows_left_out": left_out,
         "tasks": metrics_summary(metrics, mix),
     }
     if trainer.is_global_zero:
@@ -234,10 +235,15 @@ def _evaluate(
     run_dir: Path,
     parts: Sequence[Part],
     ranks: Ranks | None,
-) -> dict[Part, dict[str, TaskMetrics]]:
-    """Evaluate parts with the weights that are loaded, and write every prediction."""
+) -> tuple[dict[Part, dict[str, TaskMetrics]], dict[Part, dict[str, tuple[int, int]]]]:
+    """Evaluate parts with the weights that are loaded, and write tables and predictions.
+
+    Returns:
+        Metrics of each part and task; rows written and rows in all, of tasks with too many.
+    """
     trainer.limit_val_batches = 1.0  # was 0 if there was nothing to validate on
     metrics: dict[Part, dict[str, TaskMetrics]] = {}
+    left_out: dict[Part, dict[str, tuple[int, int]]] = {}
     shown, smiles = np.zeros(0, np.int64), np.zeros(0, object)
     if trainer.is_global_zero:
         shown = np.sort(np.concatenate([mix.molecules("val"), mix.molecules("test")]))
@@ -255,23 +261,24 @@ def _evaluate(
                 path = run_dir / "predictions" / part / f"{name}.csv"
                 texts = smiles[np.searchsorted(shown, rows.molecule)].tolist()
                 write_predictions(path, rows, texts, mix.source_rows_of(name, rows.molecule))
-                _tell_rows_left_out(part, rows)
+                if len(rows.molecule) < rows.num_rows:
+                    left_out.setdefault(part, {})[name] = len(rows.molecule), rows.num_rows
+                    _tell_rows_left_out(part, rows)
             for spec in mix.specs:
                 write_metric_tables(run_dir / "metrics" / part, spec, metrics[part][spec.name])
         wait_for_all(ranks)
-    return metrics
+    return metrics, left_out
 
 
 def _tell_rows_left_out(part: Part, rows: TaskPredictions) -> None:
-    if len(rows.molecule) < rows.num_rows:
-        log.warning(
-            "predictions/%s/%s.csv has %s of %s rows, of molecules drawn at random: all would take "
-            "more than trainer.evaluation_memory_mb. Metrics are of all rows",
-            part,
-            rows.spec.name,
-            f"{len(rows.molecule):,}",
-            f"{rows.num_rows:,}",
-        )
+    log.warning(
+        "predictions/%s/%s.csv has %s of %s rows, of molecules drawn at random: all would take "
+        "more than trainer.evaluation_memory_mb. Metrics are of all rows",
+        part,
+        rows.spec.name,
+        f"{len(rows.molecule):,}",
+        f"{rows.num_rows:,}",
+    )
 
 
 def _trackers(experiment: Experiment, run_dir: Path, step: int) -> list[Tracker]:

@@ -111,3 +111,22 @@ def test_seeds_are_summarised_by_mean_and_spread(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "seeds.json").read_text())
     assert record["seeds"] == [0, 1, 2]
     assert record["tasks"]["energy"]["model"] == [0.3, 0.4, 0.5]
+
+
+def test_a_mean_over_some_labels_and_a_binned_value_say_so(run: FinishedRun) -> None:
+    content = json.loads((run.path / "results.json").read_text())
+    content["tasks"]["toxicity"] |= {
+        "defined": {"test": {"auroc": 1}},
+        "binned": {"test": ["auroc"]},
+    }
+    (run.path / "results.json").write_text(json.dumps(content))
+    run = read_run(run.path)
+
+    assert compare(run, "toxicity", "test", "auroc").cells()[0].note == "1 of 2 labels, binned"
+    assert compare(run, "toxicity", "test", "auroc", "NR-AR").cells()[0].note == "binned"
+    assert compare(run, "toxicity", "val", "auroc").cells()[0].note == ""
+    assert "0.800 (1 of 2 labels, binned)" in _text(summarize_run(run.path))
+
+
+def test_squared_errors_have_a_squared_unit(run: FinishedRun) -> None:
+    assert compare(run, "energy", "test", "mse").unit == "(kcal/mol)²"
