@@ -16,7 +16,7 @@ from graphium.config.tasks import (
     TaskSpec,
     class_words,
 )
-from graphium.errors import DataError
+from graphium.errors import DataError, counted
 from graphium.graphs.levels import PREDICTION_COLUMNS, level_sizes, level_words, place_columns
 from graphium.labels.columns import ROWS_COUNT
 from graphium.labels.header import shorten
@@ -160,7 +160,7 @@ def read_weights(dataset: Dataset) -> NDArray[np.float32]:
         found = "missing" if np.isnan(weights[wrong[0]]) else f"{weights[wrong[0]]:g}"
         raise DataError(
             f"{dataset.where(int(wrong[0]))}: the sample weight in column '{column}' is {found}; "
-            f"every row needs a weight of 0 or more ({len(wrong):,} have none)"
+            f"every row needs a weight of 0 or more ({counted(len(wrong), 'row')} without)"
         )
     return weights
 

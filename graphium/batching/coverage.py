@@ -11,6 +11,7 @@ from graphium.batching.task_data import TaskData
 from graphium.config.data import Part
 from graphium.config.tasks import TaskSpec
 from graphium.errors import DataError
+from graphium.labels.header import shorten
 from graphium.labels.splits import PARTS
 
 _MAX_KINDS = 3
@@ -18,7 +19,11 @@ _MAX_KINDS = 3
 
 
 def describe_tasks(
-    tasks: Mapping[str, TaskData], part: NDArray[np.uint8], *, need_training: bool = True
+    tasks: Mapping[str, TaskData],
+    part: NDArray[np.uint8],
+    *,
+    need_training: bool = True,
+    moved: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, TaskReport], list[str]]:
     """Count labels by task, part and column.
 
@@ -26,6 +31,8 @@ def describe_tasks(
         tasks: All tasks.
         part: [M] part of each molecule.
         need_training: Refuse a task without a training label.
+        moved: Words for the rows of each dataset that went from train to another part, for the
+            error about such a task.
 
     Returns:
         The counts, and a warning for each part that has no labels of a task or of a column, or
@@ -39,6 +46,7 @@ def describe_tasks(
         {name: _count(task, part) for name, task in tasks.items()},
         has_molecules,
         need_training=need_training,
+        moved=moved,
     )
 
 
@@ -47,6 +55,7 @@ def describe_counts(
     has_molecules: Mapping[Part, bool],
     *,
     need_training: bool = True,
+    moved: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, TaskReport], list[str]]:
     """Do the same with labels that are counted.
 
@@ -54,13 +63,14 @@ def describe_counts(
         counts: By task.
         has_molecules: Whether a part of the mix has any.
         need_training: Refuse a task without a training label.
+        moved: Words for the rows of each dataset that went from train to another part.
     """
     reports: dict[str, TaskReport] = {}
     warnings: list[str] = []
     for name, counted in counts.items():
         reports[name] = counted.report()
         if need_training and not any(counted.known("train")):
-            raise DataError(_without_labels(counted.spec, reports[name]))
+            raise DataError(_without_labels(counted.spec, reports[name], moved or {}))
         for part in PARTS:
             if has_molecules[part]:  # else said once for the whole mix
                 warnings += _part_warnings(counted, part)
@@ -76,12 +86,14 @@ def _count(task: TaskData, part: NDArray[np.uint8]) -> LabelCounts:
     return counts
 
 
-def _without_labels(spec: TaskSpec, report: TaskReport) -> str:
+def _without_labels(spec: TaskSpec, report: TaskReport, moved: Mapping[str, str]) -> str:
     elsewhere = ", ".join(f"{sum(report.labels[p].values()):,} in {p}" for p in PARTS[1:])
+    why = moved.get(spec.dataset, "")
     return (
         f"task '{spec.name}' is a task without labels: no molecule of dataset "
-        f"'{spec.dataset}' in train has a label of {', '.join(spec.labels)} "
-        f"({elsewhere}); choose other label columns or another split, or remove the task"
+        f"'{spec.dataset}' in train has a label of {shorten(spec.labels)} "
+        f"({elsewhere}); {f'{why}; ' if why else ''}choose other label columns or another split, "
+        "or remove the task"
     )
 
 

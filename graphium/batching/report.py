@@ -24,6 +24,12 @@ class Move(Section):
     count: int
     """Rows of the dataset."""
 
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.count, 'row')} of {self.dataset} went from {self.origin} to "
+            f"{self.target}, where a copy of the molecule is held out"
+        )
+
 
 class Leak(Section):
     """Molecules that one dataset holds out while another, or the same, trains on equal ones."""
@@ -125,11 +131,7 @@ class MixReport(Section):
             f"  {counted(count, 'molecule')} {'is' if count == 1 else 'are'} in {names}"
             for names, count in self.shared.items()
         ]
-        lines += [
-            f"  {counted(move.count, 'row')} of {move.dataset} went from {move.origin} to "
-            f"{move.target}, where a copy of the molecule is held out"
-            for move in self.moved
-        ]
+        lines += [f"  {move}" for move in self.moved]
         lines.append(f"  {self._leak_line()}")
         for name, task in self.tasks.items():
             lines += _task_lines(name, task)

@@ -47,8 +47,22 @@ def summarize(
     Raises:
         DataError: ``need_training``, and a task has no label in train.
     """
+    moved = [
+        Move(dataset=one.name, origin=PARTS[a], target=PARTS[b], count=count)
+        for i, one in enumerate(datasets)
+        for (a, b), count in division.moves(i, conflicting).items()
+    ]
+    left_train = {
+        one.name: "; ".join(
+            str(move) for move in moved if (move.dataset, move.origin) == (one.name, "train")
+        )
+        for one in datasets
+    }
     tasks, warnings = describe_tasks(
-        {name: labels.task for name, labels in joined.items()}, part, need_training=need_training
+        {name: labels.task for name, labels in joined.items()},
+        part,
+        need_training=need_training,
+        moved=left_train,
     )
     names = [dataset.name for dataset in datasets]
     is_used = join.molecule >= 0
@@ -64,11 +78,7 @@ def summarize(
             for i, one in enumerate(datasets)
         },
         shared=_count_shared(datasets, division, join),
-        moved=[
-            Move(dataset=one.name, origin=PARTS[a], target=PARTS[b], count=count)
-            for i, one in enumerate(datasets)
-            for (a, b), count in division.moves(i, conflicting).items()
-        ],
+        moved=moved,
         leaks=find_leaks(names, division, division.own, is_used | conflicting),
         leaks_left=left,
         tasks={
@@ -87,6 +97,7 @@ def summarize(
         warnings=[
             *(f"{p} has no molecules" for p in empty),
             *(f"{one.count} molecules that train knows are in {one.part}" for one in left),
+            *(line for i, one in enumerate(datasets) for line in _unlisted(one, division, i)),
             *(line for i, one in enumerate(datasets) for line in far_from_asked(one, division, i)),
             *warnings,
         ],
@@ -120,6 +131,23 @@ def far_from_asked(dataset: Dataset, division: Division, index: int) -> list[str
         f"asked: groups of the {split.kind} split are never divided"
         for i, (name, asked) in enumerate(zip(PARTS, split.fractions, strict=True))
         if len(own) and abs((share := float((own == i).mean())) - asked) > asked / 2
+    ]
+
+
+def _unlisted(dataset: Dataset, division: Division, index: int) -> list[str]:
+    """Return a warning where a file lists fewer rows than the table has, and nobody asked for it.
+
+    It may be the split of another table.
+    """
+    split = dataset.config.split
+    own = division.own[division.starts[index] : division.starts[index + 1]]
+    count = int((own == UNUSED).sum())
+    if split.kind != "file" or not count or "unused" in split.lists.values():
+        return []
+    name, listed = Path(split.file).name, len(own) - count
+    return [
+        f"dataset '{dataset.name}': {name} lists {listed:,} of its {len(own):,} molecules; the "
+        "others are in no part. Is it the split of this table?"
     ]
 
 

@@ -9,6 +9,7 @@ from graphium.config.compose import read_overrides
 from graphium.config.encodings import AnyEncoding, EncodingsConfig
 from graphium.config.load import build_experiment, load_config
 from graphium.config.mistakes import Mistake, config_error
+from graphium.config.suggest import did_you_mean
 from graphium.errors import UsageError
 
 _SECTION = "features.encodings."
@@ -31,7 +32,8 @@ def read_encodings(words: Sequence[str], like: Path | None = None) -> dict[str, 
     unknown = [name for name in names if name not in kinds]
     if unknown:
         raise UsageError(
-            f"'{unknown[0]}' is no encoding that a store can keep; those are {', '.join(kinds)}."
+            f"'{unknown[0]}' is no encoding that a store can keep"
+            f"{did_you_mean(unknown[0], kinds)}; those are {', '.join(kinds)}."
         )
     if like is not None:
         overrides = [_SECTION + word for word in options]

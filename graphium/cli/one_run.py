@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from graphium.cli.requeue import requeue
-from graphium.cli.run_folder import how_to_go_on, logged
-from graphium.errors import StoppedError
+from graphium.cli.run_folder import how_to_go_on, logged, remove_unbegun
+from graphium.errors import GraphiumError, StoppedError
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -38,8 +38,13 @@ def run(job: Job, console: Console) -> None:
     Raises:
         KeyboardInterrupt: The user stopped the run; how to go on was said.
         StoppedError: A signal asked for the end; the last step is kept.
+        GraphiumError: The experiment cannot be run; a directory in which nothing began is removed.
     """
-    _train_and_report(job, console, None)
+    try:
+        _train_and_report(job, console, None)
+    except GraphiumError:
+        remove_unbegun(job.run_dir)
+        raise
 
 
 def run_as_rank(job: Job, console: Console, place: "Place", store: "Store") -> None:

@@ -105,6 +105,15 @@ def check_same_experiment(run_dir: Path, given: "Experiment") -> None:
         )
 
 
+def remove_unbegun(run_dir: Path) -> None:
+    """Remove the directory of a run that failed before its data were open; not that of a seed."""
+    names = {path.name for path in run_dir.iterdir()}
+    if names <= {CONFIG, "log.txt"} and not run_dir.name.startswith("seed-"):
+        for name in names:
+            (run_dir / name).unlink()
+        run_dir.rmdir()
+
+
 def how_to_go_on(run_dir: Path) -> str:
     """Return the command for what is missing after a run was interrupted."""
     if run_dir.name.startswith("seed-"):

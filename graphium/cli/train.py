@@ -1,7 +1,9 @@
 """``graphium-train``: prepare what is missing, train, report."""
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -237,16 +239,32 @@ def load_experiment(path: Path, overrides: list[str], place: Place | None = None
 
 
 def prepare_missing(
-    experiment: "Experiment", console: Console, *, workers: int, may_prepare: bool
+    experiment: "Experiment",
+    console: Console,
+    *,
+    workers: int,
+    may_prepare: bool,
+    command: Sequence[str] = ("EXPERIMENT",),
 ) -> None:
-    """Make the stores that are missing, once, before any rank starts."""
+    """Make the stores that are missing, once, before any rank starts.
+
+    Args:
+        experiment: What is to be run.
+        console: Where to say what is made.
+        workers: Processes; 0 takes one for each core.
+        may_prepare: Else a missing store is an error.
+        command: Words that name the experiment on the command line, for that error.
+
+    Raises:
+        DataError: A store is missing, and must not be made.
+    """
     from graphium.store.prepare import cache_root, missing, prepare_experiment
 
     absent = missing(experiment, cache_root())
     if absent and not may_prepare:
         raise DataError(
             f"not prepared: {', '.join(absent)} (looked in {cache_root()}); prepare with "
-            f"'graphium data prepare EXPERIMENT', or leave out --no-prepare"
+            f"'{shlex.join(['graphium', 'data', 'prepare', *command])}', or leave out --no-prepare"
         )
     if absent:
         console.print(
@@ -266,7 +284,14 @@ def _prepare(experiment: "Experiment", console: Console, asked: _Asked) -> None:
             f"trainer.num_nodes is {experiment.trainer.num_nodes}: start the command on every "
             "machine, with srun (graphium slurm writes the script) or torchrun"
         )
-    prepare_missing(experiment, console, workers=asked.workers, may_prepare=asked.may_prepare)
+    named = [] if asked.experiment is None else [str(asked.experiment), *asked.overrides]
+    prepare_missing(
+        experiment,
+        console,
+        workers=asked.workers,
+        may_prepare=asked.may_prepare,
+        command=named or [str(asked.resume / CONFIG) if asked.resume else "EXPERIMENT"],
+    )
 
 
 def _recover(run_dir: Path, console: Console) -> None:

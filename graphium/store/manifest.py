@@ -99,9 +99,14 @@ def read_manifest(store: Path) -> Manifest:
     """
     path = store / MANIFEST
     if not path.is_file():
-        state = "is not finished" if store.is_dir() else "does not exist"
+        if not store.is_dir():
+            raise StoreError(
+                f"The store {store} does not exist; `graphium data prepare` makes the store of a "
+                "table and prints its folder."
+            )
         raise StoreError(
-            f"The store {store} {state} (it has no {MANIFEST}); run `graphium data prepare`."
+            f"The store {store} is not finished, or is no store (it has no {MANIFEST}); `graphium "
+            "data prepare` finishes the store of a table and prints its folder."
         )
     try:
         manifest = Manifest.model_validate(read_signed_json(path, FORMAT, FORMAT_VERSION))
