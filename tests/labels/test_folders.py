@@ -74,6 +74,7 @@ def test_rows_of_a_tdc_folder_are_in_the_parts_their_files_are_named_after(tmp_p
 
     assert parts_of(path, file_rows=(1, 1, 1)) == [TRAIN, VAL, TEST]
     assert parts_of(path, file_rows=(2, 0, 1)) == [TRAIN, TRAIN, TEST]
+    assert parts_of(path, file_rows=(0, 1, 2)) == [VAL, TEST, TEST]  # train is the shortest
 
 
 def test_val_of_train_val_is_a_share_by_whole_scaffolds_that_the_seed_chooses(tmp_path):

@@ -92,6 +92,8 @@ def test_a_list_over_all_atoms_of_an_explicit_graph_is_taken_as_it_is():
     [
         ("node", [1, 2, 3], "'x' has 3 numbers for 2 atoms (4 as written)"),
         ("edge", [1, 2], "'x' has 2 numbers for 1 bonds (3 as written)"),
+        ("node", [1, None, 3], "'x' has 3 numbers for 2 atoms (4 as written)"),
+        ("edge", [None, 2], "'x' has 2 numbers for 1 bonds (3 as written)"),
     ],
 )
 def test_a_length_that_fits_neither_is_noted(level, cell, note):

@@ -76,6 +76,19 @@ def test_any_changed_byte_of_a_table_is_another_key(tmp_path_factory, position, 
     assert of(bytes(changed)) != of(CONTENT)
 
 
+def test_an_edit_far_down_a_table_of_the_same_path_size_and_time_is_another_key(tmp_path):
+    path = tmp_path / "table.csv"
+    rows = [f"{'C' * (i % 40 + 1)}O,{i:05}" for i in range(5_000)]
+    path.write_text("\n".join(["smiles,y", *rows]) + "\n")
+    os.utime(path, (1, 1))
+    before = key(path)
+    rows[4_000] = rows[4_000].replace("04000", "14000")
+    path.write_text("\n".join(["smiles,y", *rows]) + "\n")
+    os.utime(path, (1, 1))
+
+    assert key(path) != before
+
+
 def sha256_of(content, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "table.smi"  # any bytes are such a table
     path.write_bytes(content)
