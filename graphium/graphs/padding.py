@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from graphium.graphs.mol_batch import BatchShape, MolBatch, Padding, TaskLabels
 
@@ -79,9 +80,8 @@ def without_padding(batch: MolBatch) -> MolBatch:
 
 def grow(values: Tensor, num_rows: int, filling: float) -> Tensor:
     """Return [num_rows, ...] the values with rows of ``filling`` behind them."""
-    out = values.new_full((num_rows, *values.shape[1:]), filling)
-    out[: len(values)] = values
-    return out
+    behind = (0, 0) * (values.ndim - 1) + (0, num_rows - len(values))  # the last axis comes first
+    return F.pad(values, behind, value=filling)
 
 
 def _directions(batch: MolBatch) -> tuple[Tensor, Tensor]:
@@ -93,13 +93,12 @@ def _directions(batch: MolBatch) -> tuple[Tensor, Tensor]:
 def _pad_labels(task: TaskLabels, num_rows: int, pad_atom: int) -> TaskLabels:
     """Add rows without a label. They point at rows that have some, each at another if possible."""
     num_real = len(task.rows)
-    place = torch.arange(num_rows, device=task.rows.device)
-    if task.pairs is None:
-        rows, pairs = grow(task.rows, num_rows, 0), None
-        if num_real:  # never all at one row: its gradient would be added up one by one
-            rows[num_real:] = task.rows[place[num_real:] % num_real]
+    if task.pairs is not None:
+        rows = torch.arange(num_rows, device=task.rows.device)
+        pairs = grow(task.pairs, num_rows, pad_atom)
     else:
-        rows, pairs = place, grow(task.pairs, num_rows, pad_atom)
+        place = torch.arange(num_rows, device=task.rows.device) % max(num_real, 1)
+        rows, pairs = task.rows[place] if num_real else place, None
     values, weights = grow(task.values, num_rows, torch.nan), grow(task.weights, num_rows, 0)
     return TaskLabels(rows, values, weights, pairs)
 
