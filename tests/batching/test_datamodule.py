@@ -54,10 +54,10 @@ class SaveAfterValidation(SaveAt):
         self.save(trainer)
 
 
-def fit(*callbacks, accumulate=1, checkpoint=None, **options):
+def fit(*callbacks, accumulate=1, checkpoint=None, batch=None, **options):
     torch.set_num_threads(1)
     module = Recorder()
-    experiment = toy_experiment(batch={"size": 8, "accumulate": accumulate})
+    experiment = toy_experiment(batch={"size": 8, "accumulate": accumulate, **(batch or {})})
     trainer = pl.Trainer(
         max_epochs=EPOCHS,
         accumulate_grad_batches=accumulate,
@@ -87,6 +87,20 @@ def test_a_run_resumed_at_any_step_sees_exactly_the_remaining_batches(tmp_path, 
     assert len(whole.seen) == EPOCHS * 4 * accumulate
     assert resumed.seen == whole.seen[step * accumulate :]
     assert resumed.weight == whole.weight
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "batch", [{"shape": "static"}, {"shape": "static", "budget": {"atoms": 64}}]
+)
+def test_a_run_with_static_batches_is_resumed_as_exactly(tmp_path, batch):
+    whole = fit(batch=batch)
+    fit(SaveAt(5, tmp_path / "at.ckpt"), batch=batch)
+
+    resumed = fit(batch=batch, checkpoint=tmp_path / "at.ckpt")
+
+    assert resumed.seen == whole.seen[5:]
+    assert len({len(keys) for keys in whole.seen}) == 1
 
 
 class SaveAtEpochEnd(SaveAt):

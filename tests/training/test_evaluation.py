@@ -6,6 +6,8 @@ import torch
 
 from graphium.batching.loader import EvalLoader, evaluation_batches
 from graphium.batching.maker import HostMaker
+from graphium.batching.static import StaticMaker
+from graphium.graphs.mol_batch import BatchShape
 from graphium.nn.build import build_network
 from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.evaluation import PassMeter, to_units
@@ -16,14 +18,15 @@ def mix():
     return toy_mix()
 
 
-def collect(mix, size):
+def collect(mix, size, shape=None):
     experiment = toy_experiment()
     network = build_network(experiment.model, experiment.features, mix.specs, seed=3).eval()
     meter = PassMeter(mix.specs, limit=10**9, keep_rows=True)
     everything = np.arange(len(mix.part))
     with torch.no_grad():
         batches = evaluation_batches(everything, size)
-        for batch in EvalLoader(HostMaker(mix.graphs, mix.tasks), batches):
+        maker = HostMaker(mix.graphs, mix.tasks)
+        for batch in EvalLoader(maker if shape is None else StaticMaker(maker, shape), batches):
             meter.add(batch, network(batch))
     return meter.rows()
 
@@ -52,6 +55,16 @@ def test_predictions_do_not_depend_on_the_batch_size(mix):
         np.testing.assert_allclose(
             alone[name].predictions, together[name].predictions, rtol=1e-4, atol=1e-5
         )
+
+
+def test_padding_is_not_evaluated(mix):
+    plain = collect(mix, 10)
+    padded = collect(mix, 10, BatchShape(200, 200, 20, dict.fromkeys(mix.tasks, 900)))
+    for name, rows in plain.items():
+        np.testing.assert_array_equal(padded[name].molecule, rows.molecule)
+        np.testing.assert_array_equal(padded[name].inner, rows.inner)
+        np.testing.assert_array_equal(padded[name].labels, rows.labels)
+        np.testing.assert_allclose(padded[name].predictions, rows.predictions, rtol=1e-4, atol=1e-5)
 
 
 def test_outputs_become_units_and_probabilities(mix):
