@@ -14,9 +14,11 @@ from graphium.batching import device_memory
 from graphium.batching.datamodule import MolDataModule
 from graphium.batching.device import DeviceMaker
 from graphium.batching.device_arrays import DeviceGraphs, DeviceLabels, needed_bytes
+from graphium.batching.loader import EvalLoader
 from graphium.batching.maker import HostMaker
 from graphium.batching.mix import open_mix
 from graphium.batching.static import StaticMaker
+from graphium.batching.step_encodings import to_device
 from graphium.checkpoint.format import ModelRecord
 from graphium.errors import UsageError
 from graphium.graphs.mol_batch import BatchShape
@@ -25,6 +27,13 @@ from graphium.testing.toy import toy_experiment, toy_mix
 from graphium.training.module import TrainingModule
 
 CPU = torch.device("cpu")
+GPU = torch.device("cuda", 0)
+
+
+def on_gpu(test):
+    """Mark a test that needs a CUDA GPU."""
+    skip = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+    return pytest.mark.gpu(skip(test))
 
 
 def flat(batch):
@@ -195,10 +204,12 @@ def test_a_mix_for_a_gpu_that_is_not_there_is_refused_before_anything_is_opened(
         open_mix(toy_experiment(), tmp_path, to="cuda")
 
 
-def losses(held_in):
-    """Losses and weights after two epochs of Lightning's loop on a CPU."""
+def losses(held_in, accelerator="cpu", prefetch=2, compute="ahead"):
+    """Losses and weights after two epochs of Lightning's loop."""
     experiment = toy_experiment(
-        batch={"held_in": held_in, "size": 8}, trainer={"accelerator": "auto", "max_epochs": 2}
+        batch={"held_in": held_in, "size": 8, "prefetch": prefetch},
+        features={"encodings": {"compute": compute}},
+        trainer={"accelerator": "auto", "max_epochs": 2},
     )
     mix = toy_mix(experiment=experiment)
     network = build_network(experiment.model, experiment.features, mix.specs, seed=0)
@@ -209,7 +220,8 @@ def losses(held_in):
     module = TrainingModule(network, record, experiment, data.steps_per_epoch(1))
     trainer = pl.Trainer(
         max_epochs=2,
-        accelerator="cpu",
+        accelerator=accelerator,
+        devices=1,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -221,24 +233,51 @@ def losses(held_in):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_training_from_a_device_has_the_losses_and_weights_of_training_from_memory():
-    losses_ram, weights_ram = losses("ram")
-    losses_device, weights_device = losses("cuda")
+@pytest.mark.parametrize("compute", ["ahead", "step"])
+@pytest.mark.parametrize(("held_in", "prefetch"), [("ram", 3), ("cuda", 0), ("cuda", 2)])
+def test_where_and_when_batches_are_made_changes_no_bit_of_a_training(held_in, prefetch, compute):
+    expected, expected_weights = losses("ram", prefetch=0, compute=compute)
+    found, weights = losses(held_in, prefetch=prefetch, compute=compute)
 
-    assert losses_device == losses_ram
-    assert all(torch.equal(a, b) for a, b in zip(weights_device, weights_ram, strict=True))
+    assert found == expected
+    assert all(torch.equal(a, b) for a, b in zip(weights, expected_weights, strict=True))
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_a_batch_of_a_gpu_equals_that_of_the_cpu_in_every_bit():
-    gpu = torch.device("cuda", 0)
+@on_gpu
+def test_a_batch_of_a_gpu_equals_that_of_the_cpu_in_every_bit_and_nothing_waits_for_it():
     mix = toy_mix()
     host = HostMaker(mix.graphs, mix.tasks)
-    device = DeviceMaker(mix.graphs, mix.tasks, None, gpu)
+    device = DeviceMaker(mix.graphs, mix.tasks, None, GPU)
     molecules = np.array([4, 19, 0, 30])
+    torch.cuda.synchronize()
 
-    batch = device(molecules, molecules)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        batch = device(molecules, molecules)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
-    assert batch.bond_index.device == gpu
+    assert batch.bond_index.device == GPU
     assert_equal(batch.to("cpu"), host(molecules, molecules))
+
+
+@on_gpu
+def test_batches_for_a_gpu_are_made_ahead_in_pinned_memory_and_arrive_whole():
+    mix = toy_mix()
+    plain, pinned = HostMaker(mix.graphs, mix.tasks), HostMaker(mix.graphs, mix.tasks, None, GPU)
+    loaders = [EvalLoader(maker, np.arange(36), 5, prefetch=2) for maker in (plain, pinned)]
+
+    for expected, batch in zip(*loaders, strict=True):
+        assert batch.bond_index.is_pinned()
+        moved = to_device(batch, toy_experiment().features, GPU)
+        assert_equal(moved.to("cpu"), expected)
+
+
+@on_gpu
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("held_in", ["ram", "cuda"])
+def test_training_on_a_gpu_has_nearly_the_losses_of_a_cpu(held_in):
+    expected, _ = losses("ram")
+    found, _ = losses(held_in, accelerator="gpu")
+
+    assert found == pytest.approx(expected, rel=1e-3)
