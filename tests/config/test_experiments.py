@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from graphium.cli.check_tables import table_mistakes
 from graphium.config.load import load_config
 
 REPOSITORY = Path(__file__).parents[2]
@@ -62,6 +63,68 @@ def test_toymix_experiments_differ_in_the_trunk_alone():
     assert (gine.model.trunk.kind, gcn.model.trunk.kind) == ("gine", "gcn")
     same = {"name": "", "model": gine.model.model_copy(update={"trunk": gcn.model.trunk})}
     assert gine.model_copy(update=same) == gcn.model_copy(update={"name": ""})
+
+
+@pytest.mark.parametrize("trunk", ["gine", "gcn"])
+@pytest.mark.parametrize(
+    ("dataset", "task"), [("qm9", "qm9"), ("tox21", "tox21"), ("zinc12k", "zinc")]
+)
+def test_each_dataset_of_toymix_alone_is_what_it_is_in_the_mix(dataset, task, trunk):
+    alone, together = load(f"toymix/{trunk}_{dataset}.yaml"), load(f"toymix/{trunk}_published.yaml")
+
+    assert alone.tasks == {task: together.tasks[task]}
+    assert alone.datasets == {dataset: together.datasets[dataset]}
+    assert alone.model.head == together.model.heads[task]
+    for section in ("features", "optimizer", "batch", "trainer"):
+        assert getattr(alone, section) == getattr(together, section)
+    assert alone.model.trunk == together.model.trunk
+    assert together.tasks == load(f"toymix/{trunk}.yaml").tasks
+
+
+PUBLISHED = {
+    # GCN and GINE: width; heads; rate, warm-up and epochs; molecules of a step; dropout of heads
+    "toymix/{}_published": ((96, 96), (4e-5, 10, 300), 200, 0.18),
+    "largemix/{}": ((768, 704), (1e-4, 10, 100), 960, 0.1),
+    "largemix/{}_l1000_vcap": ((768, 704), (1e-4, 10, 20), 960, 0.1),
+    "ultralarge/{}": ((768, 768), (1e-4, 10, 50), 960, 0.1),
+}
+HEADS = {
+    **{"qm9": 128, "tox21": 64, "zinc": 32, "l1000_vcap": 128, "l1000_mcf7": 128, "pcba_1328": 64},
+    **{"pcqm4m_g25": 32, "pcqm4m_n4": 32, "pm6_83m_g62": 32, "pm6_83m_n7": 32},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_options_are_the_published_ones(name):
+    widths, steps, size, dropout = PUBLISHED[name]
+    for trunk, width in zip(("gcn", "gine"), widths, strict=True):
+        config = load(f"{name.format(trunk)}.yaml")
+        assert (config.model.trunk.kind, config.model.trunk.width) == (trunk, width)
+        assert (config.model.trunk.depth, config.model.trunk.dropout) == (4, 0.1)
+        optimizer = config.optimizer
+        assert (optimizer.lr, optimizer.warmup_epochs, config.trainer.max_epochs) == steps
+        assert (optimizer.schedule, optimizer.weight_decay) == ("linear", 0)
+        assert config.batch.size == size
+        assert config.model.encoder.dropout == dropout
+        heads = {task: config.model.heads.get(task, config.model.head) for task in config.tasks}
+        assert {task: head.width for task, head in heads.items()} == {
+            task: HEADS[task] for task in config.tasks
+        }
+        assert {(head.depth, head.dropout) for head in heads.values()} == {(2, dropout)}
+
+
+def test_the_admet_recipe_reads_a_folder_of_tdc(tmp_path):
+    for name in ("train_val", "test"):
+        (tmp_path / f"{name}.csv").write_text("Drug_ID,Drug,Y\na,CCO,1\n")
+    words = [f"datasets.admet.table={tmp_path}", "tasks.admet.loss=bce"]
+    loaded = load_config(REPOSITORY / "expts" / "finetune" / "admet.yaml", words)
+
+    assert list(table_mistakes(loaded)) == []
+    config = loaded.experiment
+    assert config.datasets["admet"].split.kind == "folder"
+    assert (config.batch.size, config.optimizer.lr, config.trainer.max_epochs) == (32, 4e-5, 100)
+    assert {"auroc", "ap"} <= set(config.tasks["admet"].reported_metrics)
+    assert "spearman" in load("finetune/admet.yaml").tasks["admet"].reported_metrics
 
 
 @pytest.mark.skipif(REAL_DATA is None, reason="GRAPHIUM_TEST_DATA is not set")
