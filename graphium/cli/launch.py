@@ -38,7 +38,7 @@ def launch(job: Job) -> int:
     """
     number = job.experiment.trainer.devices
     port = _free_port()
-    options = ["--resume"] * job.resume + ["--report"] * job.report
+    options = ["--resume"] * job.resume + ["--report"] * job.report + ["--profile"] * job.profile
     command = [sys.executable, "-m", "graphium.cli.rank", str(job.run_dir), *options]
     processes: list[Process] = []
     with _forwarding(processes):

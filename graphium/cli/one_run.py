@@ -30,6 +30,8 @@ class Job:
     """Go on from the last checkpoint."""
     report: bool
     """Write baselines and ``report.html``."""
+    profile: bool = False
+    """Watch the first steps of the first rank (``training/profiling.py``)."""
 
 
 def run(job: Job, console: Console) -> None:
@@ -75,6 +77,11 @@ def _train_and_report(job: Job, console: Console, ranks: "Ranks | None") -> None
     from graphium.training.run import train
 
     is_first = ranks is None or ranks.place.is_first
+    watchers = []
+    if job.profile and is_first:
+        from graphium.training.profiling import StepProfiler
+
+        watchers.append(StepProfiler(job.run_dir, console))
     log = logged(job.run_dir / "log.txt") if is_first else nullcontext()
     with log, stop_signals() as asked:
         try:
@@ -84,6 +91,7 @@ def _train_and_report(job: Job, console: Console, ranks: "Ranks | None") -> None
                 store_root=cache_root(),
                 resume=job.resume,
                 console=console if is_first else None,
+                watchers=watchers,
                 ranks=ranks,
                 asked=asked,
             )

@@ -159,6 +159,7 @@ def rank(
     run_dir: Path,
     resume: Annotated[bool, typer.Option("--resume")] = False,
     report: Annotated[bool, typer.Option("--report")] = False,
+    profile: Annotated[bool, typer.Option("--profile")] = False,
 ) -> None:
     """Be one rank of a run whose folder was made before; the environment says which."""
     from graphium.training.ranks import meet
@@ -167,7 +168,7 @@ def rank(
     place = find_place(os.environ)
     if place is None:
         raise UsageError("the environment does not say which rank this is")
-    job = Job(on_ranks(run_dir, place), run_dir, resume=resume, report=report)
+    job = Job(on_ranks(run_dir, place), run_dir, resume, report, profile)
     store = meet(place, job.experiment.trainer.start_timeout)
     run_as_rank(job, Console(), place, store)
 

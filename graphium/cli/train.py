@@ -47,6 +47,7 @@ class _Asked:
     run_dir: Path | None
     auto_resume: bool
     workers: int
+    profile: bool
 
 
 def train(
@@ -83,6 +84,9 @@ def train(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that prepare stores; 0 takes every core.")
     ] = 0,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time of a step goes; write a trace.")
+    ] = False,
 ) -> None:
     """Prepare what is missing, train, evaluate and write the report of an experiment.
 
@@ -93,7 +97,7 @@ def train(
     console = Console()
     asked = _Asked(
         experiment, overrides or [], seeds, not no_prepare, not no_report, resume, run_dir,
-        auto_resume, workers,
+        auto_resume, workers, profile,
     )  # fmt: skip
     place = find_place(os.environ)
     if place is None:
@@ -138,6 +142,8 @@ def _decide(asked: _Asked, console: Console, place: Place | None) -> Job | None:
     Returns:
         The job; None if it is done already.
     """
+    if asked.profile and asked.seeds > 1:
+        raise UsageError("--profile watches one run; leave out --seeds")
     if asked.resume is not None:
         if asked.seeds > 1:
             raise UsageError("--resume takes the seeds from the run; leave out --seeds")
@@ -170,13 +176,13 @@ def _begin(experiment: "Experiment", asked: _Asked, console: Console) -> Job:
     for seed in range(experiment.seed, experiment.seed + asked.seeds) if asked.seeds > 1 else ():
         (directory / f"seed-{seed}").mkdir()
     (directory / CONFIG).write_text(dump_yaml(experiment))  # last: the run has begun
-    return Job(experiment, directory, resume=False, report=asked.report)
+    return Job(experiment, directory, resume=False, report=asked.report, profile=asked.profile)
 
 
 def _go_on(run_dir: Path, experiment: "Experiment", asked: _Asked, console: Console) -> Job | None:
     """Go on with a run wherever it stands."""
     resume = has_checkpoint(run_dir)
-    job = Job(experiment, run_dir, resume=resume, report=asked.report)
+    job = Job(experiment, run_dir, resume, asked.report, asked.profile)
     if is_finished(run_dir):
         if asked.report and not is_of_seeds(run_dir) and not (run_dir / "report.html").exists():
             conclude(job, console)
@@ -317,7 +323,7 @@ def _resume(run_dir: Path, asked: _Asked, console: Console, place: Place | None)
     _prepare(experiment, console, asked)
     if has_checkpoint(run_dir):
         _recover(run_dir, console)
-    return Job(experiment, run_dir, resume=True, report=asked.report)
+    return Job(experiment, run_dir, resume=True, report=asked.report, profile=asked.profile)
 
 
 def main(arguments: list[str] | None = None) -> Any:

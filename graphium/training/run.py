@@ -91,8 +91,8 @@ def train(
         store_root: Where the stores were prepared.
         resume: Go on from ``run_dir/checkpoints/last``.
         console: Where to show progress; None is silent.
-        watchers: Called at the end of each epoch when it is validated, before its checkpoint is
-            written; one that raises ends the run there.
+        watchers: Callbacks of Lightning that watch the steps. At the end of an epoch they come
+            after its validation and before its checkpoint; one that raises ends the run there.
         evaluate: Parts that the trained model is evaluated on.
         ranks: The processes of the run, if there are several; the first one writes ``run_dir``.
         asked: Says whether to stop after the next step; the caller answers signals.
