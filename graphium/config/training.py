@@ -116,7 +116,13 @@ class WandbConfig(Section):
     entity: str | None = None
     """Team or user; null is the account's default."""
     mode: Literal["online", "offline"] = "online"
-    """Offline runs can be uploaded later with ``wandb sync``."""
+    """Offline runs can be uploaded later with ``wandb sync``; so can a run whose server could not
+    be reached when it began."""
+    timeout: float = Field(default=90.0, gt=0)
+    """Seconds to wait for the server before the run is kept offline."""
+    upload_checkpoint: bool = True
+    """Keep the best checkpoint as an artifact at the end, beside the experiment, the splits and
+    the results."""
 
 
 class ReportConfig(Section):

@@ -2,11 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from graphium.config.training import WandbConfig
+
+log = logging.getLogger("graphium")
+
+_INPUTS = ("config.yaml", "splits.json", "environment.json", "results.json")
+"""Files of a run that become an artifact."""
 
 
 class Entry(NamedTuple):
@@ -66,25 +72,55 @@ class CsvTracker:
 
 
 class WandbTracker:
-    """Sends totals and task metrics to Weights & Biases, and each label's when there are few."""
+    """Sends totals and task metrics to Weights & Biases, and each label's when there are few.
+
+    Where the server cannot be reached, or nobody has logged in, the run is kept offline and goes
+    on. At its end, its experiment, splits and results become one artifact, its best checkpoint
+    another.
+
+    Args:
+        config: The ``wandb`` section.
+        run_dir: The run; wandb keeps its files there.
+        name: Name of the run.
+        experiment: All options.
+    """
 
     def __init__(
         self, config: WandbConfig, run_dir: Path, name: str, experiment: Mapping[str, Any]
     ) -> None:
         import wandb  # only here: a run without it does not need it installed
 
+        self._run_dir = run_dir
+        self._keeps_model = config.upload_checkpoint
         id_file = run_dir / "wandb.json"
         run_id = json.loads(id_file.read_text())["id"] if id_file.exists() else None
-        self._run = wandb.init(
-            project=config.project,
-            entity=config.entity,
-            mode=config.mode,
-            name=name,
-            dir=str(run_dir),
-            config=dict(experiment),
-            id=run_id,
-            resume="allow" if run_id else None,
-        )
+
+        def start(mode: Literal["online", "offline"]) -> Any:
+            return wandb.init(
+                project=config.project,
+                entity=config.entity,
+                mode=mode,
+                name=name,
+                dir=str(run_dir),
+                config=dict(experiment),
+                id=run_id,
+                resume="allow" if run_id else None,
+                settings=wandb.Settings(init_timeout=config.timeout),
+            )
+
+        try:
+            self._run = start(config.mode)
+        except (wandb.errors.CommError, wandb.errors.UsageError, OSError) as error:
+            if config.mode == "offline":
+                raise
+            wandb.teardown()
+            log.warning(
+                "Weights & Biases cannot be used (%s); the run goes on, and is kept offline: "
+                "`wandb sync %s` uploads it later",
+                str(error).splitlines()[0] if str(error) else type(error).__name__,
+                run_dir / "wandb" / "offline-run-*",
+            )
+            self._run = start("offline")
         id_file.write_text(json.dumps({"id": self._run.id}))
 
     def log(self, entries: Iterable[Entry]) -> None:
@@ -98,5 +134,19 @@ class WandbTracker:
             self._run.log(values, step=step)
 
     def close(self) -> None:
-        """Finish the run."""
+        """Keep the run's files as artifacts, and finish it."""
+        files = [self._run_dir / name for name in _INPUTS if (self._run_dir / name).exists()]
+        self._keep("run", files)
+        best = self._run_dir / "checkpoints" / "best"
+        if self._keeps_model and best.exists():
+            self._keep("model", sorted(best.resolve().iterdir()))
         self._run.finish()
+
+    def _keep(self, kind: str, files: Sequence[Path]) -> None:
+        import wandb
+
+        if files:
+            artifact = wandb.Artifact(f"{self._run.id}-{kind}", type=kind)
+            for file in files:
+                artifact.add_file(str(file), name=file.name, policy="immutable")
+            self._run.log_artifact(artifact)

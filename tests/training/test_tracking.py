@@ -44,3 +44,36 @@ def test_wandb_offline_needs_no_account(tmp_path, monkeypatch):
     WandbTracker(config, tmp_path, "name", {"seed": 1}).close()  # resumed: the same run
     assert (tmp_path / "wandb.json").read_text() == first
     assert "wandb" in sys.modules
+
+
+def test_a_server_that_cannot_be_reached_does_not_stop_the_run(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    config = WandbConfig(mode="online", project="p", timeout=2)
+    caplog.set_level("WARNING", logger="graphium")
+    tracker = WandbTracker(config, tmp_path, "name", {"seed": 1})
+    assert "kept offline" in caplog.text
+    tracker.log([entry(3, 0.5)])
+    tracker.close()
+    assert list((tmp_path / "wandb").glob("offline-run-*"))
+
+
+def test_experiment_splits_and_best_checkpoint_become_artifacts(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    for name in ("config.yaml", "splits.json", "results.json"):
+        (tmp_path / name).write_text("{}")
+    best = tmp_path / "checkpoints" / "step-3"
+    best.mkdir(parents=True)
+    (best / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "checkpoints" / "best").symlink_to("step-3")
+    for uploads in (True, False):
+        config = WandbConfig(mode="offline", upload_checkpoint=uploads)
+        kept = []
+        tracker = WandbTracker(config, tmp_path, "name", {})
+        monkeypatch.setattr(tracker._run, "log_artifact", kept.append)
+        tracker.close()
+        found = {one.type: sorted(one.manifest.entries) for one in kept}
+        assert found["run"] == ["config.yaml", "results.json", "splits.json"]
+        assert found.get("model") == (["model.safetensors"] if uploads else None)
