@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from graphium.cli.requeue import requeue
 from graphium.cli.train import load_experiment, prepare_missing
-from graphium.errors import GraphiumError, UsageError
+from graphium.errors import GraphiumError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from graphium.config.experiment import Experiment
     from graphium.studies.sweep import Sweep
-
-TIME_IS_UP = 75
-"""Exit code when time was up before all trials were finished."""
 
 
 def sweep(
@@ -77,9 +75,10 @@ def sweep(
     dimensions = read_space(space)
     base = load([])
     check_space(dimensions, load)
-    if base.trainer.devices > 1:
+    if base.trainer.devices * base.trainer.num_nodes > 1:
         raise UsageError(
-            "a trial trains on one device; set trainer.devices=1 and start a process for each"
+            "a trial trains on one device; set trainer.devices=1 and trainer.num_nodes=1, and "
+            "start a process for each"
         )
 
     from graphium.studies.trial_watch import read_objective
@@ -93,6 +92,7 @@ def sweep(
     from graphium.studies.sweep import Sweep
     from graphium.studies.sweep_files import SweepRecord, enter
     from graphium.studies.sweep_page import write_page
+    from graphium.training.preemption import stop_signals
 
     record = SweepRecord(
         experiment=base.model_dump(mode="json"),
@@ -118,25 +118,32 @@ def sweep(
         max_epochs=base.trainer.max_epochs,
         seed=seed,
     )
-    study = Sweep(
-        folder=folder,
-        space=dimensions,
-        objective=objective,
-        journal=journal,
-        num_trials=trials,
-        load=load,
-        prepare=lambda one: prepare_missing(one, console, workers=0, may_prepare=True),
-        store_root=cache_root(),
-        console=console,
-        deadline=None if timeout is None else started + timeout,
-        waits=not no_wait,
-    )
-    is_complete = study.work()
+    with stop_signals() as asked:
+        study = Sweep(
+            folder=folder,
+            space=dimensions,
+            objective=objective,
+            journal=journal,
+            num_trials=trials,
+            load=load,
+            prepare=lambda one: prepare_missing(one, console, workers=0, may_prepare=True),
+            store_root=cache_root(),
+            console=console,
+            deadline=None if timeout is None else started + timeout,
+            waits=not no_wait,
+            asked=asked,
+        )
+        try:
+            is_complete = study.work()
+        except StoppedError as stop:
+            if stop.requeue and (said := requeue()) is not None:
+                console.print(said, highlight=False, soft_wrap=True)
+            raise
     tested = study.test_best() if test and is_complete else None
     page = write_page(folder, base.name, journal, dimensions, objective)
     _say_end(console, study, tested, page, is_complete=is_complete)
     if not is_complete and timeout is not None:
-        raise typer.Exit(TIME_IS_UP)
+        raise typer.Exit(StoppedError.exit_code)
 
 
 def _say_end(

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ import torch
 from optuna.trial import Trial
 from rich.console import Console
 
+from graphium.checkpoint.recover import recover
 from graphium.config.experiment import Experiment
-from graphium.errors import DivergenceError
+from graphium.errors import DivergenceError, StoppedError
 from graphium.studies.claims import Claim, claim, deaths_at
 from graphium.studies.journal import Journal
 from graphium.studies.space import Space, as_overrides, shown
@@ -32,6 +33,7 @@ from graphium.studies.trial_watch import (
     TimeIsUpError,
     TrialWatch,
 )
+from graphium.training.preemption import StopFlag
 from graphium.training.run import train
 
 MAX_DEATHS = 3
@@ -62,9 +64,15 @@ class Sweep:
     """``time.monotonic()`` after which no trial and no epoch begins."""
     waits: bool = True
     """Stay while others hold trials, and take over those of processes that die."""
+    asked: StopFlag = field(default_factory=StopFlag)
+    """Says whether to stop after the next step; the caller answers signals."""
 
     def work(self) -> bool:
-        """Work on trials until none is left; returns whether all are finished."""
+        """Work on trials until none is left; returns whether all are finished.
+
+        Raises:
+            StoppedError: A signal asked for the end; the trial's last step is kept.
+        """
         self.journal.top_up(self.num_trials)
         while self._open():
             did_something = False
@@ -75,8 +83,13 @@ class Sweep:
             if not did_something:
                 if not self.waits:
                     break
+                self._stop_if_asked()
                 time.sleep(POLL)
         return not self._open()
+
+    def _stop_if_asked(self) -> None:
+        if self.asked.asked:
+            raise StoppedError("stopped on request between trials", requeue=self.asked.wants_more)
 
     def _is_late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
@@ -102,6 +115,7 @@ class Sweep:
             else:
                 self._run(trial, held, folder, progress)
         self._tidy()
+        self._stop_if_asked()
         return True
 
     def _run(self, trial: Trial, held: Claim, folder: Path, progress: int) -> None:
@@ -112,15 +126,19 @@ class Sweep:
         self.prepare(experiment)
         watch = TrialWatch(trial, self.objective, held, self.deadline)
         started = time.monotonic()
+        resume = (folder / "checkpoints" / "last").is_symlink()
+        for line in recover(folder / "checkpoints") if resume else ():
+            self._say(trial.number, line)
         try:
             with _log_to(folder / "log.txt"):
                 results = train(
                     experiment,
                     folder,
                     store_root=self.store_root,
-                    resume=(folder / "checkpoints" / "last").exists(),
+                    resume=resume,
                     watchers=[watch],
                     evaluate=["val"],
+                    asked=self.asked,
                 ).results
         except PrunedError as end:
             self.journal.prune(trial, str(end))
@@ -191,7 +209,7 @@ class Sweep:
 def _progress(folder: Path) -> int:
     """Return the optimiser steps of the last checkpoint of a trial."""
     last = folder / "checkpoints" / "last"
-    return int(last.resolve().name.removeprefix("step-")) if last.exists() else 0
+    return int(last.resolve().name.removeprefix("step-")) if last.is_symlink() else 0
 
 
 @contextmanager

@@ -30,6 +30,11 @@ class StopFlag:
 
     asked: int = 0
 
+    @property
+    def wants_more(self) -> bool:
+        """Whether the run is to be started again."""
+        return self.asked == _ASKED[signal.SIGUSR1]
+
     def set(self, signum: int, _: FrameType | None = None) -> None:
         """Note a signal."""
         self.asked = max(self.asked, _ASKED[signal.Signals(signum)])

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import signal
 import time
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 from sweep_steps import EPOCHS, FakeTraining, fake_sweep
 
-from graphium.errors import DataError, DivergenceError, UsageError
+from graphium.errors import DataError, DivergenceError, StoppedError, UsageError
 from graphium.studies import sweep as module
 from graphium.studies import trial_watch
 from graphium.studies.claims import claim
@@ -158,6 +159,18 @@ def test_when_time_is_up_the_trial_stops_between_epochs_and_goes_on_later(tmp_pa
     assert fake_sweep(tmp_path / "s", monkeypatch, training).work()
     assert [name for name, _, _ in training.calls[:2]] == ["0000", "0000"]
     assert training.calls[1][1]  # resumed
+
+
+def test_a_signal_ends_the_process_and_the_trial_goes_on_later(tmp_path, monkeypatch):
+    training = FakeTraining(bowl)
+    sweep = fake_sweep(tmp_path / "s", monkeypatch, training)
+    training.on_epoch = lambda run_dir, epoch: sweep.asked.set(signal.SIGTERM)
+    with pytest.raises(StoppedError):
+        sweep.work()
+    assert list(sweep.journal.trials()[0].intermediate_values) == [1]
+    training.on_epoch = lambda run_dir, epoch: None
+    assert fake_sweep(tmp_path / "s", monkeypatch, training).work()
+    assert training.calls[1][:2] == ("0000", True)
 
 
 def test_a_trial_that_another_process_holds_is_left_to_it(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from graphium.config.experiment import Experiment
+from graphium.errors import StoppedError
 from graphium.studies import sweep as module
 from graphium.studies.journal import Journal
 from graphium.studies.space import read_space
@@ -40,7 +41,9 @@ class FakeTraining:
         self.calls: list[tuple[str, bool, list[str]]] = []
         self.on_epoch: Callable[[Path, int], None] = lambda run_dir, epoch: None
 
-    def __call__(self, experiment, run_dir, *, store_root, resume, watchers=(), evaluate=()):
+    def __call__(
+        self, experiment, run_dir, *, store_root, resume, watchers=(), evaluate=(), asked=None
+    ):
         self.calls.append((run_dir.name, resume, list(evaluate)))
         (run_dir / "config.yaml").write_text("name: fake\n")
         pl_module = FakeModule()
@@ -59,6 +62,8 @@ class FakeTraining:
             for watcher in watchers:
                 watcher.on_train_epoch_end(trainer, pl_module)
             _checkpoint(run_dir, epoch)
+            if asked is not None and asked.asked:
+                raise StoppedError("stopped on request", requeue=False)
         best = min(losses, key=lambda epoch: losses[epoch])
         results = {"epochs": EPOCHS, "best_epoch": best, "tasks": {}}
         (run_dir / "results.json").write_text(json.dumps(results))
@@ -75,6 +80,7 @@ def _checkpoint(run_dir: Path, epoch: int) -> None:
 def fake_sweep(folder: Path, monkeypatch: Any, training: FakeTraining, **changes: Any) -> Sweep:
     """Return a sweep in a folder; each call stands for a new process."""
     monkeypatch.setattr(module, "train", training)
+    monkeypatch.setattr(module, "recover", lambda checkpoints: [])
     folder.mkdir(exist_ok=True)
     path = folder / "space.yaml"
     path.write_text(SPACE)
