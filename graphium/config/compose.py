@@ -1,10 +1,11 @@
 """Files that extend each other and ``key=value`` overrides, merged into one tree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from graphium.config.explain import dead_end, plain, show
+from graphium.config.clashes import two_of_a_name
+from graphium.config.explain import dead_end, show
 from graphium.config.mistakes import COMMAND_LINE, Mistake, Place, show_path
 from graphium.config.options import ROOT, UNKNOWN, Spot
 from graphium.config.unreadable import UnreadableError, unreadable_file
@@ -50,31 +51,9 @@ def read_file(
     tree = YamlNode({}, node.place)
     for parent in parents:
         base = read_file(path.parent / str(parent.value), found, parent.place, chain)
-        found.extend(_two_of_a_name(tree, base))
+        found.extend(two_of_a_name(tree, base))
         tree = merge(tree, base, ROOT)
     return merge(tree, node, ROOT)
-
-
-def _two_of_a_name(one: YamlNode, other: YamlNode) -> Iterator[Mistake]:
-    """Yield names that two files, extended side by side, give to different tasks or tables.
-
-    Merging would mix the two without a word. What is written by the file that extends them, or on
-    the command line, is a choice.
-    """
-    for section, option in (("tasks", "dataset"), ("datasets", "table")):
-        first, _ = one.find((section,))
-        second, _ = other.find((section,))
-        for name in first.children:
-            ours, absent = one.find((section, name, option))
-            theirs, lacking = other.find((section, name, option))
-            if name not in second.children or absent or lacking or plain(ours) == plain(theirs):
-                continue
-            yield Mistake(
-                theirs.place,
-                f"{section}.{name}.{option}",
-                f"is {show(theirs)} here and {show(ours)} at {ours.place}: two files that are "
-                f"extended side by side give one name to different {section}; rename one of them",
-            )
 
 
 def read_overrides(overrides: Sequence[str], found: list[Mistake]) -> YamlNode:
