@@ -17,6 +17,7 @@ from graphium.batching.step_encodings import to_device
 from graphium.checkpoint.format import ModelRecord
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
+from graphium.errors import UsageError
 from graphium.graphs.mol_batch import MolBatch
 from graphium.nn.network import Network
 from graphium.training.evaluation import PassMeter
@@ -226,9 +227,20 @@ class TrainingModule(pl.LightningModule):
         checkpoint["graphium"] = self.record
         checkpoint["train_meter"] = self.train_meter.state_dict()
         checkpoint["plateau"] = self._plateau.state_dict()
+        checkpoint["steps_per_epoch"] = self.steps_per_epoch
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the losses of the epoch so far."""
+        """Go on with the losses of the epoch so far.
+
+        Raises:
+            UsageError: An epoch has another number of steps than it had.
+        """
+        steps = checkpoint.get("steps_per_epoch", self.steps_per_epoch)  # older ones do not say
+        if steps != self.steps_per_epoch:
+            raise UsageError(
+                f"an epoch of this run had {steps} steps, and has {self.steps_per_epoch} now; with "
+                "batch.budget they follow the number of ranks: go on with as many as it began with"
+            )
         self.train_meter.load_state_dict(checkpoint["train_meter"])
         if "plateau" in checkpoint:  # older ones know no such schedule
             self._plateau.load_state_dict(checkpoint["plateau"])
