@@ -49,7 +49,7 @@ def test_wandb_offline_needs_no_account(tmp_path, monkeypatch):
 def test_a_server_that_cannot_be_reached_does_not_stop_the_run(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://nowhere.invalid")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     config = WandbConfig(mode="online", project="p", timeout=2)
     caplog.set_level("WARNING", logger="graphium")
