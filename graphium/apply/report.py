@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -28,6 +27,7 @@ from graphium.apply.figures.classes import confusion_matrices, roc_and_pr
 from graphium.apply.figures.losses import loss_curves
 from graphium.apply.figures.parity import parity_plot
 from graphium.apply.finished_run import FinishedRun, Rival, TaskResult, read_run
+from graphium.apply.page import page_templates
 from graphium.apply.worst import Worst, label_points, probability_columns, worst_molecules
 from graphium.config.data import Hydrogens, Part
 from graphium.config.metrics import IN_UNITS, LOWER_IS_BETTER
@@ -115,13 +115,7 @@ def write_report(run_dir: Path, *, baselines: bool = True) -> Path:
 
 def render_report(run: FinishedRun) -> str:
     """Return the page of a run as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("graphium.apply", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates()
     environment.filters |= {"duration": format_duration, "words": level_words}
     experiment = run.experiment()
     per_task = min(experiment.report.worst, MAX_DRAWINGS // len(run.results.tasks))

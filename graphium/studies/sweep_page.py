@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from graphium.apply.comparison import format_number
 from graphium.apply.figures.sweeps import TrialPoint, curves, history, importances, slices
+from graphium.apply.page import page_templates
 from graphium.store.files import write_atomic
 from graphium.studies.journal import Journal
 from graphium.studies.space import Dimension, Space, shown
@@ -55,13 +55,6 @@ def write_page(
 
 def render_page(name: str, journal: Journal, space: Space, objective: Objective) -> str:
     """Return the page as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("graphium.apply", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     trials = [one for one in journal.trials() if one.state != TrialState.WAITING]
     best = journal.best()
     params: Mapping[str, Any] = {} if best is None else best.params
@@ -80,7 +73,7 @@ def render_page(name: str, journal: Journal, space: Space, objective: Objective)
     }
     if best is not None:
         facts |= _figures(trials, best, journal, space, objective)
-    return environment.get_template("sweep.html.j2").render(facts)
+    return page_templates().get_template("sweep.html.j2").render(facts)
 
 
 def find_importances(study: optuna.Study) -> dict[str, float]:
