@@ -1,5 +1,6 @@
 """A trained model, ready to be asked: ``load_model(path).predict(smiles)``."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from graphium.batching.pack import pack_block
 from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_model
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
-from graphium.errors import UsageError
+from graphium.errors import UsageError, counted
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_batch import MolBatch
 from graphium.graphs.mol_block import MolBlock, RowStatus
@@ -29,6 +30,7 @@ from graphium.store.featurizer import Featurizer
 from graphium.store.limits import Limits
 from graphium.training.evaluation import to_units
 
+_LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 CHUNK = 4_096
@@ -97,6 +99,7 @@ class Model:
             S rows in the order of ``smiles``. Column ``error`` says why a row has no prediction
             (NaN or None); it is None elsewhere.
         """
+        _refuse_one(smiles)
         frames = [
             self._predict_chunk(texts, chunk, batch_size or self.experiment.batch.eval_size)
             for texts, chunk in self._chunks(smiles)
@@ -113,6 +116,7 @@ class Model:
         self, smiles: Sequence[str | None], *, batch_size: int | None = None
     ) -> Embedded:
         """Do as ``embed`` and say also why rows failed."""
+        _refuse_one(smiles)
         values, errors = [], []
         for texts, chunk in self._chunks(smiles):
             pieces = self._run(
@@ -129,11 +133,11 @@ class Model:
     def _chunks(
         self, smiles: Sequence[str | None]
     ) -> Iterator[tuple[Sequence[str | None], FeaturizedChunk]]:
-        if isinstance(smiles, str):  # a string is a sequence of strings, too
-            raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
         starts = range(0, max(len(smiles), 1), CHUNK)
         lists = [smiles[first : first + CHUNK] for first in starts]
-        return zip(lists, self._featurize(lists), strict=True)
+        for texts, chunk in zip(lists, self._featurize(lists), strict=True):
+            _warn_of_missing_coordinates(self.experiment, chunk.block)
+            yield texts, chunk
 
     def _predict_chunk(
         self, texts: Sequence[str | None], chunk: FeaturizedChunk, batch_size: int
@@ -183,6 +187,33 @@ def load_model(path: str | Path, *, device: str = "cpu", limits: Limits | None =
     network = build_network(experiment.model, experiment.features, record.tasks)
     network.load_state_dict(dict[str, Tensor](weights))
     return Model(network, experiment, record.tasks, _device(device), limits)
+
+
+def _refuse_one(smiles: object) -> None:
+    if isinstance(smiles, str):  # a string is a sequence of strings, too
+        raise UsageError(f"give a list of SMILES: ['{smiles}'], not '{smiles}'")
+
+
+def _warn_of_missing_coordinates(experiment: Experiment, block: MolBlock) -> None:
+    """Say where a model that reads coordinates has none to read."""
+    how = experiment.conformers
+    if how is None or block.positions is None or not block.num_molecules:
+        return
+    unknown = np.isnan(block.positions).any(axis=1)
+    starts = block.atom_offsets()[:-1]
+    count = int(np.logical_or.reduceat(unknown, starts).sum())
+    if count:
+        why = (
+            "it was trained on coordinates that the table gives: take an SDF, or SMILES with "
+            "coordinates behind them"
+            if how.kind == "given"
+            else "no conformer could be made of them"
+        )
+        _LOG.warning(
+            "%s of %d without coordinates, which this model reads: it takes 0 for their "
+            "conformer features (%s)",
+            *(counted(count, "molecule"), block.num_molecules, why),
+        )
 
 
 def _device(name: str) -> torch.device:

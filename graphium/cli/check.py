@@ -4,7 +4,7 @@ Neither torch nor RDKit is imported, so it answers at once, on a login node too.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +12,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from graphium.cli.check_tables import folder_lines, table_mistakes
+from graphium.cli.check_tables import folder_lines, repeated_lines, table_mistakes
+from graphium.config.data import DatasetConfig
+from graphium.config.explain import mistake_at
 from graphium.config.load import Loaded, load_config
-from graphium.config.mistakes import config_error
+from graphium.config.mistakes import Mistake, config_error
 from graphium.config.schema import json_schema
 from graphium.config.sources import SOURCES, load_sources
 from graphium.config.training import INHERITED
+from graphium.config.unreadable import no_file
 from graphium.errors import ConfigError, UsageError
 
 ORIGIN_COLUMN = 64
@@ -42,14 +45,15 @@ def check(
         bool, typer.Option("--schema", help="Print the JSON schema of experiments, for editors.")
     ] = False,
     no_tables: Annotated[
-        bool, typer.Option("--no-tables", help="Do not look whether its tables exist.")
+        bool,
+        typer.Option("--no-tables", help="Do not look whether its tables and checkpoint exist."),
     ] = False,
 ) -> None:
     """Validate an experiment and show it in full, each value with its origin.
 
-    Its tables must exist, and the header of a csv or tsv file must have the columns that the
-    experiment names; of other tables nothing is read. All mistakes are listed at once, each with
-    its file and line; the exit code is then 2.
+    Its tables, and the checkpoint that it starts from, must exist, and the header of a csv or tsv
+    file must have the columns that the experiment names; of other tables nothing is read. All
+    mistakes are listed at once, each with its file and line; the exit code is then 2.
     """
     if schema:
         typer.echo(json.dumps(json_schema(), indent=2))
@@ -61,16 +65,21 @@ def check(
         return
     loaded = load_config(experiment, overrides or [])
     if not no_tables:
-        _check_tables(loaded)
+        _check_files(loaded)
     console = Console(highlight=False)
     for line in describe(loaded):
         console.print(line, soft_wrap=True)
     config = loaded.experiment
-    for text in () if no_tables else folder_lines(config.datasets):
+    for text in [] if no_tables else _notes(config.datasets):
         console.print(text, soft_wrap=True, markup=False)
     counts = ((len(config.datasets), "dataset"), (len(config.tasks), "task"))
     found = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
     console.print(f"\n[green]valid[/green]: {found}")
+
+
+def _notes(datasets: Mapping[str, DatasetConfig]) -> Iterator[str]:
+    yield from folder_lines(datasets)
+    yield from repeated_lines(datasets)
 
 
 def _check_sources(path: Path, overrides: list[str]) -> None:
@@ -85,11 +94,24 @@ def _check_sources(path: Path, overrides: list[str]) -> None:
     )
 
 
-def _check_tables(loaded: Loaded) -> None:
-    found = list(table_mistakes(loaded))
+def _check_files(loaded: Loaded) -> None:
+    found = [*table_mistakes(loaded), *_checkpoint_mistakes(loaded)]
     if found:
-        error = config_error(found, "experiment and its tables")
-        raise ConfigError(f"{error}\nWhere the tables are elsewhere: graphium check --no-tables")
+        error = config_error(found, "experiment and its files")
+        raise ConfigError(f"{error}\nWhere the files are elsewhere: graphium check --no-tables")
+
+
+def _checkpoint_mistakes(loaded: Loaded) -> Iterator[Mistake]:
+    """Yield what is wrong with the checkpoint that an experiment starts from."""
+    config = loaded.experiment.finetune
+    if config is None:
+        return
+    folder = Path(config.checkpoint)
+    if not folder.exists():
+        yield mistake_at(loaded.written, ("finetune", "checkpoint"), no_file(folder))
+    elif not _read_trained(folder):
+        message = f"{folder} is neither a checkpoint nor a run directory with one"
+        yield mistake_at(loaded.written, ("finetune", "checkpoint"), message)
 
 
 def describe(loaded: Loaded) -> Iterator[Text]:

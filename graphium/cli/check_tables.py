@@ -34,6 +34,7 @@ from graphium.labels.header import (
     SMI,
     SMI_COLUMNS,
     check_same_names,
+    describe_repeated,
     read_header,
     shorten,
     smiles_candidates,
@@ -48,6 +49,16 @@ def table_mistakes(loaded: Loaded) -> Iterator[Mistake]:
     for name, dataset in experiment.datasets.items():
         for keys, message in _of_dataset(experiment, name, dataset):
             yield mistake_at(loaded.written, keys, message)
+
+
+def repeated_lines(datasets: Mapping[str, DatasetConfig]) -> Iterator[str]:
+    """Yield a line about each dataset whose csv has several columns of one name."""
+    for name, dataset in datasets.items():
+        files = [] if dataset.is_bundled else find_files(dataset.table)
+        kind = table_format(files[0]) if files else ""
+        repeated = read_header(files[0], DELIMITERS[kind]).repeated if kind in DELIMITERS else ()
+        if repeated:
+            yield f"dataset {name}: {describe_repeated(files[0].name, repeated)}"
 
 
 def folder_lines(datasets: Mapping[str, DatasetConfig]) -> Iterator[str]:

@@ -52,6 +52,8 @@ class Header:
     """Column names; a repeated name has got a suffix (``y``, ``y.1``)."""
     lines: int
     """Lines that it takes: a quoted name may have several."""
+    repeated: tuple[str, ...] = ()
+    """Those of the columns that have got a suffix."""
 
 
 def table_format(path: Path) -> str:
@@ -99,8 +101,9 @@ def read_header(path: Path, delimiter: str) -> Header:
             f"The header of {path} is one cell, '{names[0]}': are its cells parted by '{sign}'? In "
             "a .csv commas part them, in a .tsv tabs."
         )
-    columns = number_repeated([name or f"column {k}" for k, name in enumerate(names)])
-    return Header(tuple(columns), reader.line_num)
+    given = [name or f"column {k}" for k, name in enumerate(names)]
+    columns = number_repeated(given)
+    return Header(tuple(columns), reader.line_num, renamed(given, columns))
 
 
 def _other_delimiter(name: str) -> str | None:
@@ -123,6 +126,21 @@ def number_repeated(names: Sequence[str]) -> list[str]:
         taken.add(free)
         out.append(free)
     return out
+
+
+def renamed(given: Sequence[str], numbered: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that ``number_repeated`` has given to columns of a name there was already.
+
+    Args:
+        given: Names as the file has them.
+        numbered: Names as they are called.
+    """
+    return tuple(new for old, new in zip(given, numbered, strict=True) if old != new)
+
+
+def describe_repeated(table: str, names: Sequence[str]) -> str:
+    """Return words for the columns of a table that are called otherwise than in its header."""
+    return f"{table} has several columns of one name: further ones are called {shorten(names)} here"
 
 
 def smiles_candidates(columns: Sequence[str]) -> list[str]:

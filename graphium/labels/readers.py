@@ -26,6 +26,7 @@ from graphium.labels.header import (
     open_bytes,
     open_text,
     read_header,
+    renamed,
     table_format,
 )
 from graphium.labels.sdf import STRUCTURE, read_sdf, sdf_columns
@@ -56,6 +57,8 @@ class TableFile:
     """Start reading; names of columns are those of the file."""
     structure: str | None = None
     """The column of mol blocks, where molecules are given by these."""
+    repeated: tuple[str, ...] = ()
+    """Columns that have got a suffix."""
 
 
 def open_file(path: Path, *, blank_rows: bool) -> TableFile:
@@ -92,7 +95,7 @@ def _open_parquet(path: Path) -> TableFile:
         with pa.parquet.ParquetFile(path, **options) as file:
             yield from file.iter_batches(batch_size=BATCH_ROWS)
 
-    return TableFile(path, pa.schema(fields), read)
+    return TableFile(path, pa.schema(fields), read, repeated=renamed(schema.names, names))
 
 
 def _open_csv(path: Path, delimiter: str, blank_rows: bool) -> TableFile:
@@ -119,7 +122,12 @@ def _open_csv(path: Path, delimiter: str, blank_rows: bool) -> TableFile:
         return iter(pa.csv.open_csv(path, options, parse, convert))
 
     block_size = max(_BLOCK_BYTES, _COLUMN_BYTES * len(header.columns))
-    return TableFile(path, schema, lambda: _read_csv(path, read, block_size, delimiter))
+    return TableFile(
+        path,
+        schema,
+        lambda: _read_csv(path, read, block_size, delimiter),
+        repeated=header.repeated,
+    )
 
 
 def _read_csv(

@@ -47,6 +47,8 @@ class Table:
     """Its files in the order of their rows, at least one."""
     structure: str | None = None
     """The column of mol blocks, where molecules are given by these (SDF)."""
+    repeated: tuple[str, ...] = ()
+    """Columns that have got a suffix."""
 
     def inside(self, shard: int) -> str:
         """Return words that say of a row in which file it is; none where there is one file."""
@@ -101,11 +103,13 @@ def open_table(table: TableName, *, blank_rows: bool = False) -> Table:
     first = files[0]
     if not has_several_files(table):
         shard = Shard(str(first.path), first.open)
-        return Table(str(first.path), tuple(first.schema.names), (shard,), first.structure)
+        return Table(
+            str(first.path), tuple(first.schema.names), (shard,), first.structure, first.repeated
+        )
     name = shown_table(table)
     schema = common_schema(name, files)
     shards = (Shard(str(one.path), fit_columns(one, schema)) for one in files)
-    return Table(name, tuple(schema.names), tuple(shards), first.structure)
+    return Table(name, tuple(schema.names), tuple(shards), first.structure, first.repeated)
 
 
 def table_from_arrow(name: str, rows: pa.Table) -> Table:

@@ -1,5 +1,6 @@
 """Decides what a store will hold before its first segment is written."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ from graphium.config.data import (
 from graphium.errors import DataError, StoreError
 from graphium.graphs.levels import LIST_LEVELS, level_words
 from graphium.labels.columns import ROWS_COUNT, ColumnScan, read_lists, scan_table
+from graphium.labels.header import describe_repeated
 from graphium.labels.list_cells import fitting_levels
 from graphium.labels.table import Table, find_smiles_column, require_columns
 from graphium.store.layout import (
@@ -33,6 +35,7 @@ from graphium.store.pool import Job, WorkerPool
 from graphium.store.records import Family, Plan, SourceFile, StoredColumn, describe_errors
 from graphium.store.source import Source, content_options, content_versions
 
+_LOG = logging.getLogger(__name__)
 _SAMPLE_ROWS = 2_000
 
 _CELLS_OF_BLOCK = 1_000
@@ -51,6 +54,8 @@ def make_plan(
         DataError: If the table or its columns cannot be used.
     """
     table = source.open()
+    if table.repeated:
+        _LOG.warning("%s", describe_repeated(source.name, table.repeated))
     smiles = find_smiles_column(table, dataset.smiles)
     scan = scan_table(table, smiles)
     lists = [column.name for column in scan.columns if column.kind == "list"]

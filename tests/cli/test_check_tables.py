@@ -186,11 +186,11 @@ def test_all_are_listed_at_once_with_file_and_line_and_exit_code_2(tmp_path, cap
     code, out, err = run(capsys, "e.yaml")
     assert (code, out) == (2, "")
     assert err.splitlines() == [
-        "error: 2 mistakes in the experiment and its tables:",
+        "error: 2 mistakes in the experiment and its files:",
         "  e.yaml:5  datasets.other.table: there is no file 'othr.csv' (did you mean 'other.csv'?)",
         "  e.yaml:11  tasks.t.labels.1: the table has no column 'z'; its columns are smiles, y, "
         "NR-a, NR-b, part, y.1",
-        "Where the tables are elsewhere: graphium check --no-tables",
+        "Where the files are elsewhere: graphium check --no-tables",
     ]
 
 
@@ -226,3 +226,49 @@ def test_the_properties_of_an_sdf_are_its_columns(tmp_path):
 
     assert "the table has no column 'q'; its columns are mol, name, z, smiles" in wrong
     assert "b.sdf is no SDF file" in no_sdf
+
+
+def test_columns_of_one_name_are_told(capsys):
+    code, out, _ = run(capsys, "e.yaml")
+
+    assert code == 0
+    assert (
+        "dataset assay: assay.csv has several columns of one name: further ones are called y.1 here"
+    ) in out
+    assert "several columns" not in run(capsys, "e.yaml", "--no-tables")[1]
+
+
+def test_a_checkpoint_to_start_from_must_be_there(tmp_path, capsys):
+    code, _, err = run(capsys, "e.yaml", "finetune.checkpoint=runs/first")
+    assert code == 2
+    assert "finetune.checkpoint: there is no file 'runs/first'" in err
+
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    assert (
+        "runs/first is neither a checkpoint nor a run directory with one"
+        in (run(capsys, "e.yaml", "finetune.checkpoint=runs/first")[2])
+    )
+    assert run(capsys, "e.yaml", "finetune.checkpoint=runs/first", "--no-tables")[0] == 0
+    model = tmp_path / "runs" / "first" / "checkpoints" / "best" / "model.json"
+    model.parent.mkdir(parents=True)
+    model.write_text('{"experiment": {"model": {}}}')
+    assert run(capsys, "e.yaml", "finetune.checkpoint=runs/first")[0] == 0
+
+
+def test_a_folder_is_shown_with_its_split_and_what_may_be_labels(tmp_path, capsys):
+    (tmp_path / "caco2").mkdir()
+    for name in ("train_val", "test"):
+        (tmp_path / "caco2" / f"{name}.csv").write_text("Drug_ID,Drug,Y\na,CCO,1\n")
+    code, out, _ = run(capsys, "e.yaml", "datasets.assay.table=caco2", "tasks.t.labels=[Y]")
+
+    assert code == 0
+    assert (
+        "dataset assay: a folder, divided as it says (TDC: test.csv is test, 0.125 of "
+        "train_val.csv by scaffold is val, seed 1); columns that may be labels: Y"
+    ) in out
+    absent = mistakes("datasets.assay.table=caco2", "tasks.t.labels=[y]")
+    assert "the table has no column 'y' (did you mean 'Y'?)" in absent[0]
+    (tmp_path / "caco2" / "test.csv").unlink()
+    assert "but it lacks test.csv" in mistakes("datasets.assay.table=caco2")[0]
+    wrong = mistakes("datasets.assay.split.kind=folder")[0]
+    assert "assay.csv is a file, not a folder" in wrong

@@ -9,6 +9,7 @@ from graphium.apply.model import Model
 from graphium.batching.collate import collate
 from graphium.batching.mix import open_mix
 from graphium.config.experiment import Experiment
+from graphium.config.tasks import TaskSpec
 from graphium.nn.build import build_network
 from graphium.store.prepare import prepare_experiment
 
@@ -89,3 +90,20 @@ def test_coordinates_are_read_where_they_are_computed_ahead_only(table, tmp_path
 def test_conformer_features_that_nothing_supplies_or_reads_are_mistakes(changes, message):
     with pytest.raises(ValueError, match=message):
         Experiment.model_validate(values("a.csv", **changes))
+
+
+def test_molecules_without_the_coordinates_that_a_model_reads_are_counted(table, caplog):
+    changed = values(table)
+    changed["datasets"]["d"]["conformers"] = {"kind": "given"}
+    experiment = Experiment.model_validate(changed)
+    spec = TaskSpec(name="y", dataset="d", level="graph", labels=["y"], loss="mae", metrics=["mae"])
+    network = build_network(experiment.model, experiment.features, [spec], seed=0)
+    model = Model(network, experiment, [spec])
+
+    predicted = model.predict(["CCO", "CCN", "CCO |(0,0,0;1.5,0,0;2,1.4,0)|", "no molecule"])
+    assert predicted["y_predicted"].isna().tolist() == [False, False, False, True]
+    assert caplog.messages == [
+        "2 molecules of 3 without coordinates, which this model reads: it takes 0 for their "
+        "conformer features (it was trained on coordinates that the table gives: take an SDF, or "
+        "SMILES with coordinates behind them)"
+    ]
