@@ -18,7 +18,7 @@ from graphium.apply.outputs import (
 )
 from graphium.apply.tables import open_input
 from graphium.config.tasks import TaskSpec
-from graphium.errors import quoted
+from graphium.errors import counted, quoted
 
 ROWS_OF_PAIRS = 256
 """Rows written at once where a task answers for all pairs of atoms of a molecule."""
@@ -50,7 +50,7 @@ class Outcome:
         text = f"{self.rows - self.failed:,} of {self.rows:,} rows done: {output}"
         if self.failed:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items())
-            text += f"\n{self.failed:,} rows failed ({reasons}); column 'error' says why"
+            text += f"\n{counted(self.failed, 'row')} failed ({reasons}); column 'error' says why"
             text += "".join(f"\n  {line}" for line in self.first)
             if self.failed > len(self.first):
                 text += "\n  ..."

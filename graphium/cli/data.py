@@ -12,7 +12,7 @@ from graphium.cli.data_download import download
 from graphium.cli.data_export import export
 from graphium.cli.data_generate import generate
 from graphium.cli.data_splits import convert_splits
-from graphium.errors import StoreError, UsageError
+from graphium.errors import StoreError, UsageError, counted
 
 if TYPE_CHECKING:
     from graphium.config.data import DatasetConfig
@@ -316,7 +316,9 @@ def _warn(name: str, store: "Store") -> None:
     record = store.record
     if record.failures:
         reasons = ", ".join(f"{count} {reason}" for reason, count in record.failures.items())
-        left_out = f"{store.num_rows - record.molecules:,} rows left out ({reasons})"
+        left_out = f"{counted(store.num_rows - record.molecules, 'row')} left out ({reasons})"
         typer.echo(f"{name}: {left_out}; they are listed in {store.path / REJECTS}", err=True)
     for column, count in record.plan.infinite.items():
-        typer.echo(f"{name}: {count} infinite values of '{column}' count as missing", err=True)
+        typer.echo(
+            f"{name}: {counted(count, 'infinite value')} of '{column}' taken as missing", err=True
+        )

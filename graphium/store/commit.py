@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from graphium.errors import DataError, StoreError, quoted
+from graphium.errors import DataError, StoreError, counted, quoted
 from graphium.graphs.mol_block import RowStatus
 from graphium.store.disk_errors import writing
 from graphium.store.files import sync_ancestors, sync_folder, write_atomic
@@ -175,7 +175,10 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
     _warn_of_getters(name, records)
     for column, count in plan.infinite.items():
         _LOG.warning(
-            "Dataset '%s': %d infinite values of column '%s' count as missing", name, count, column
+            "Dataset '%s': %s of column '%s' taken as missing",
+            name,
+            counted(count, "infinite value"),
+            column,
         )
     _settle(store, records)
     remove_dead_writers(store)  # workers whose parent was killed end some time after it

@@ -30,8 +30,8 @@ def test_a_table_is_prepared_described_and_verified(run, table, tmp_path):
 
     assert code == 0
     assert "assay: 2 molecules of 3 rows, 5 atoms, 3 bonds" in out
-    assert "1 rows left out (1 syntax)" in err
-    assert "1 infinite values of 'y' count as missing" in err
+    assert "1 row left out (1 syntax)" in err
+    assert "1 infinite value of 'y' taken as missing" in err
     (store,) = (tmp_path / "cache" / "stores").iterdir()
     assert str(store) in out
 
@@ -228,7 +228,7 @@ def test_a_table_is_prepared_in_parts_and_committed(run, table, tmp_path):
     code, out, err = run("commit", store)
     assert code == 0
     assert f"{store.name}: 2 molecules of 3 rows" in out
-    assert "1 rows left out" in err
+    assert "1 row left out" in err
     code, out, _ = run("verify", store)
     assert out.startswith("OK: ")
 

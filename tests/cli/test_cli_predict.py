@@ -42,7 +42,7 @@ def test_predict_writes_the_table_and_counts_failures_on_stderr(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "1 of 2 rows done" in captured.err
-    assert "1 rows failed (syntax 1)" in captured.err
+    assert "1 row failed (syntax 1)" in captured.err
 
 
 def test_embed_writes_an_array(checkpoint: Path, table: Path) -> None:

@@ -224,7 +224,7 @@ def test_infinite_labels_are_missing_and_reported(store_dir, config, caplog, tmp
     small = write(tmp_path / "a.csv", smiles=["C", "CC"], y=["inf", "1"])
     with caplog.at_level(logging.WARNING):
         prepare_dataset("a", small, tmp_path, workers=1)
-    assert "1 infinite values of column 'y' count as missing" in caplog.text
+    assert "1 infinite value of column 'y' taken as missing" in caplog.text
 
 
 @pytest.mark.parametrize(("rows", "is_told"), [(1_000, True), (999, False)])
