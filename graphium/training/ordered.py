@@ -17,6 +17,7 @@ from graphium.training.moments import Values
 from graphium.training.ranking import (
     Ranking,
     Thresholds,
+    accumulate,
     order_of,
     pack,
     rank,
@@ -104,11 +105,12 @@ class ScoreCells:
     def rank(self, choose: ThresholdMetric | None = None) -> Ranking:
         """Return what the order says of each column."""
         if self._bins is not None:
-            return rank(iter([_binned_thresholds(self._bins)]), self._num_columns, choose)
+            found = _binned_thresholds(self._bins)
+            return rank(lambda: iter([found]), self._num_columns, choose)
         keys = np.concatenate(self._keys) if self._keys else np.zeros(0, np.uint64)
-        self._keys = [keys]  # sorted in place below; the order of cells does not matter
-        blocks = sorted_thresholds(keys, self._num_columns, self._table)
-        return rank(blocks, self._num_columns, choose)
+        keys.sort()
+        self._keys = [keys]  # the order of cells does not matter
+        return rank(lambda: sorted_thresholds(keys, self._table), self._num_columns, choose)
 
 
 def _scale(scores: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -123,16 +125,9 @@ def _binned_thresholds(bins: ClassHistogram) -> Thresholds:
     """Return one threshold for each bin that holds anything."""
     column, place = np.nonzero(bins.counts.sum(1)[:, ::-1])
     place = bins.grid.num_bins - 1 - place  # best first
-    is_first = np.append(True, column[1:] != column[:-1])[: len(column)]
-    totals = []
-    for kind in (1, 0):
-        number = bins.counts[column, kind, place]
-        total = np.cumsum(number)
-        firsts = np.flatnonzero(is_first)
-        size = np.diff(np.append(firsts, len(column)))
-        totals.append(total - np.repeat((total - number)[firsts], size))
     odds = np.sinh(bins.grid.lower_edge(column, place)) * LINEAR_LOG_ODDS
-    return Thresholds(column, 1 / (1 + np.exp(-odds)), totals[0], totals[1], is_first)
+    counts = bins.counts[column, :, place].T
+    return accumulate(column, 1 / (1 + np.exp(-odds)), counts, (-1, np.zeros((2, 1), np.int64)))
 
 
 @final

@@ -5,7 +5,7 @@ label by label, best score first. Equal to scikit-learn's ``roc_auc_score`` and
 ``average_precision_score`` (equal scores share a threshold); undefined values are NaN.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,25 +15,27 @@ from graphium.config.metrics import ThresholdMetric
 from graphium.config.tasks import DEFAULT_THRESHOLD
 from graphium.training.moments import Values, ratio
 
-BLOCK = 2**18
-"""Sorted cells that are looked at together: they fit into the cache of a core."""
+STRETCH = 2**18
+"""Sorted cells that are looked at together, about: they fit into the cache of a core."""
 _SIGN = np.uint32(2**31)
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The distinct scores of some labels, label by label and best first, with what is above."""
+    """Distinct scores, label by label and best first, with what is above: a stretch of all."""
 
     label: NDArray[np.int64]
     """[T] label of each threshold."""
     score: NDArray[np.float64]
     """[T] the score: cells with it or a higher one are called positive."""
-    true: NDArray[np.int64]
-    """[T] positives called positive."""
-    false: NDArray[np.int64]
-    """[T] negatives called positive."""
-    is_first: NDArray[np.bool_]
-    """[T] whether it is the highest of its label."""
+    counts: NDArray[np.int64]
+    """[2, T] negatives and positives with this very score."""
+    above: NDArray[np.int64]
+    """[2, T] negatives and positives of the label with this score or a higher one."""
+
+
+Stretches = Callable[[], Iterator[Thresholds]]
+"""Gives all thresholds, some at a time, as often as it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,116 +77,134 @@ def score_of(order: NDArray[np.uint32]) -> NDArray[np.float64]:
 
 
 def sorted_thresholds(
-    keys: NDArray[np.uint64], num_labels: int, table: NDArray[np.float64] | None = None
+    keys: NDArray[np.uint64], table: NDArray[np.float64] | None = None, stretch: int = STRETCH
 ) -> Iterator[Thresholds]:
-    """Sort cells in place and return their thresholds, some labels at a time.
+    """Return the thresholds of sorted cells, some at a time, so that they take little memory.
 
     Args:
-        keys: From ``pack``.
-        num_labels: L.
+        keys: From ``pack``, sorted.
         table: Scores in their order, where the packed integers are places in it.
+        stretch: Cells at a time, about.
     """
-    keys.sort()
-    starts = np.searchsorted(keys, np.arange(num_labels + 1, dtype=np.uint64) << np.uint64(33))
-    label = 0
-    while label < num_labels:
-        stop = int(np.searchsorted(starts, starts[label] + BLOCK, side="right")) - 1
-        stop = min(max(stop, label + 1), num_labels)
-        block = keys[starts[label] : starts[stop]]
-        if len(block):
-            yield _thresholds(block, table)
-        label = stop
+    start, carried, label = 0, np.zeros((2, 1), np.int64), -1
+    while start < len(keys):
+        last = keys[min(start + stretch, len(keys)) - 1]
+        stop = int(np.searchsorted(keys, last | np.uint64(1), side="right"))  # equal scores too
+        block = keys[start:stop]
+        groups = block >> np.uint64(1)
+        ends = np.flatnonzero(np.append(groups[1:] != groups[:-1], True))
+        groups = groups[ends]
+        order = ~groups.astype(np.uint32)
+        positives = np.cumsum((block & np.uint64(1)).astype(np.uint8), dtype=np.int64)[ends]
+        counts = np.stack([np.diff(ends + 1 - positives, prepend=0), np.diff(positives, prepend=0)])
+        found = accumulate(
+            (groups >> np.uint64(32)).astype(np.int64),
+            score_of(order) if table is None else table[order],
+            counts,
+            before=(label, carried),
+        )
+        yield found
+        start, carried, label = stop, found.above[:, -1:], int(found.label[-1])
 
 
-def _thresholds(keys: NDArray[np.uint64], table: NDArray[np.float64] | None) -> Thresholds:
-    groups = keys >> np.uint64(1)
-    ends = np.flatnonzero(np.append(groups[1:] != groups[:-1], True))
-    groups = groups[ends]
-    label = (groups >> np.uint64(32)).astype(np.int64)
-    is_first = np.append(True, label[1:] != label[:-1])
-    true = np.cumsum((keys & np.uint64(1)).astype(np.uint8), dtype=np.int64)[ends]
-    seen = ends + 1
-    firsts = np.flatnonzero(is_first)
-    size = np.diff(np.append(firsts, len(ends)))
-    before = np.maximum(firsts - 1, 0)  # the last threshold of the label before
-    true -= np.repeat(np.where(firsts > 0, true[before], 0), size)
-    seen -= np.repeat(np.where(firsts > 0, seen[before], 0), size)
-    order = ~groups.astype(np.uint32)
-    score = score_of(order) if table is None else table[order]
-    return Thresholds(label, score, true, seen - true, is_first)
+def accumulate(
+    label: NDArray[np.int64],
+    score: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    before: tuple[int, NDArray[np.int64]],
+) -> Thresholds:
+    """Return thresholds with what is above each.
+
+    Args:
+        label: [T] in rising order.
+        score: [T] of each label in falling order.
+        counts: [2, T] negatives and positives.
+        before: Label of the threshold before these, and [2, 1] what is above that one.
+    """
+    above = np.cumsum(counts, axis=1)
+    firsts, sizes = _firsts(label)
+    offset = counts[:, firsts] - above[:, firsts]  # what other labels have added
+    if len(label) and label[0] == before[0]:
+        offset[:, :1] += before[1]
+    return Thresholds(label, score, counts, above + np.repeat(offset, sizes, axis=1))
 
 
-def rank(
-    blocks: Iterator[Thresholds], num_labels: int, choose: ThresholdMetric | None = None
-) -> Ranking:
+def _firsts(label: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each label begins and how many thresholds it has."""
+    firsts = np.flatnonzero(np.diff(label, prepend=-1))
+    return firsts, np.diff(np.append(firsts, len(label)))
+
+
+def rank(stretches: Stretches, num_labels: int, choose: ThresholdMetric | None = None) -> Ranking:
     """Read off AUROC, average precision and, if asked for, the best threshold of each label."""
-    undefined = np.full(num_labels, np.nan)
-    counts = np.zeros((num_labels, 2, 2), np.int64)
-    half = np.full(num_labels, DEFAULT_THRESHOLD)
-    ranking = Ranking(undefined, undefined.copy(), half, counts)
-    for block in blocks:
-        _fill(ranking, block, choose)
-    return ranking
-
-
-def _fill(ranking: Ranking, block: Thresholds, choose: ThresholdMetric | None) -> None:
-    firsts = np.flatnonzero(block.is_first)
-    lasts = np.append(firsts[1:], len(block.label)) - 1
-    labels = block.label[firsts]
-    positives, negatives = block.true[lasts], block.false[lasts]
-    new_true, new_false = np.diff(block.true, prepend=0), np.diff(block.false, prepend=0)
-    new_true[firsts], new_false[firsts] = block.true[firsts], block.false[firsts]
-    # Area under straight lines between thresholds, twice; whole numbers, so nothing is rounded.
-    area = np.add.reduceat(new_false * (2 * block.true - new_true), firsts)
-    ranking.auroc[labels] = ratio(area / 2, positives * negatives)
-    precision = block.true / (block.true + block.false)
-    ranking.ap[labels] = ratio(np.add.reduceat(new_true * precision, firsts), positives)
+    area = np.zeros(num_labels, np.int64)
+    precision = np.zeros(num_labels)
+    totals = np.zeros((2, num_labels), np.int64)
+    for one in stretches():
+        firsts, sizes = _firsts(one.label)
+        if not len(firsts):
+            continue
+        labels = one.label[firsts]
+        # Twice the area under straight lines between thresholds: nothing is rounded.
+        area[labels] += np.add.reduceat(one.counts[0] * (2 * one.above[1] - one.counts[1]), firsts)
+        shares = one.counts[1] * (one.above[1] / one.above.sum(0))
+        precision[labels] += np.add.reduceat(shares, firsts)
+        totals[:, labels] = one.above[:, firsts + sizes - 1]
+    best = _Best(totals)
     if choose is not None:
-        _choose(ranking, block, choose, firsts, lasts)
-
-
-def _choose(
-    ranking: Ranking,
-    block: Thresholds,
-    metric: ThresholdMetric,
-    firsts: NDArray[np.int64],
-    lasts: NDArray[np.int64],
-) -> None:
-    positives, negatives = block.true[lasts], block.false[lasts]
-    size = lasts - firsts + 1
-    value = quality(
-        metric,
-        block.true,
-        block.false,
-        np.repeat(positives, size),
-        np.repeat(negatives, size),
+        for one in stretches():
+            best.look_at(one, choose)
+    return Ranking(
+        auroc=ratio(area / 2, totals[0] * totals[1]),
+        ap=ratio(precision, totals[1]),
+        threshold=best.threshold,
+        counts=best.counts,
     )
-    below = np.append(block.score[1:], 0)  # the next score of the label
-    below[lasts] = np.nextafter(block.score[lasts], -np.inf) * 2 - block.score[lasts]
-    for i, label in enumerate(block.label[firsts]):
-        one = slice(firsts[i], lasts[i] + 1)
-        if positives[i] and negatives[i]:
-            best = firsts[i] + int(np.argmax(value[one]))
-            ranking.threshold[label] = (block.score[best] + below[best]) / 2
-        else:
-            best = firsts[i] + int((block.score[one] > DEFAULT_THRESHOLD).sum()) - 1
-        true, false = (block.true[best], block.false[best]) if best >= firsts[i] else (0, 0)
-        ranking.counts[label] = (negatives[i] - false, false), (positives[i] - true, true)
 
 
-def quality(
-    metric: ThresholdMetric,
-    true: NDArray[np.int64],
-    false: NDArray[np.int64],
-    positives: NDArray[np.int64],
-    negatives: NDArray[np.int64],
-) -> Values:
-    """Return how good each threshold is; what has no value there counts as 0."""
+class _Best:
+    """The best threshold of each label so far."""
+
+    def __init__(self, totals: NDArray[np.int64]) -> None:
+        self._totals = totals  # [2, L] negatives and positives
+        self._value = np.full(totals.shape[1], -np.inf)
+        self.threshold = np.full(totals.shape[1], DEFAULT_THRESHOLD)
+        self.counts = np.zeros((totals.shape[1], 2, 2), np.int64)
+        self.counts[:, :, 0] = totals.T
+
+    def look_at(self, one: Thresholds, metric: ThresholdMetric) -> None:
+        firsts, sizes = _firsts(one.label)
+        value = quality(metric, one.above, self._totals[:, one.label])
+        for first, size in zip(firsts.tolist(), sizes.tolist(), strict=True):
+            label, part = one.label[first], slice(first, first + size)
+            if self._totals[:, label].all():
+                best = first + int(np.argmax(value[part]))
+                if value[best] <= self._value[label]:
+                    continue
+                self._value[label] = value[best]
+                self.threshold[label] = np.nextafter(one.score[best], -np.inf)
+            else:  # of one class: what the usual threshold calls 1
+                best = first + int((one.score[part] > DEFAULT_THRESHOLD).sum()) - 1
+                if best < first:
+                    continue
+            above, total = one.above[:, best], self._totals[:, label]
+            self.counts[label] = np.stack([total - above, above], axis=1)
+
+
+def quality(metric: ThresholdMetric, above: NDArray[np.int64], totals: NDArray[np.int64]) -> Values:
+    """Return how good thresholds are; what has no value there counts as 0.
+
+    Args:
+        metric: What is to be high.
+        above: [2, T] negatives and positives that are called positive.
+        totals: [2, T] negatives and positives of the label.
+    """
+    false, true = above
+    negatives, positives = totals.astype(np.float64)
     if metric == "f1":
         return ratio(2.0 * true, true + false + positives)
     if metric == "balanced_accuracy":
         return (ratio(true, positives) + ratio(negatives - false, negatives)) / 2
     called = (true + false).astype(np.float64)
     product = called * (positives + negatives - called) * positives * negatives
-    covariance = true * negatives.astype(np.float64) - false * positives.astype(np.float64)
-    return np.nan_to_num(ratio(covariance, np.sqrt(product)))
+    return np.nan_to_num(ratio(true * negatives - false * positives, np.sqrt(product)))

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef
 from graphium.training.bins import ClassHistogram, Grid
 from graphium.training.correlation import binned_kendall, binned_spearman
 from graphium.training.ordered import PairCells, ScoreCells
-from graphium.training.ranking import order_of, score_of
+from graphium.training.ranking import order_of, pack, rank, score_of, sorted_thresholds
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 few = st.sampled_from([-1.5, -0.0, 0.0, 1e-30, 0.25, 0.5, 1.0])
@@ -42,6 +42,22 @@ def test_rankings_with_ties_agree_with_scikit_learn(data, size, dtype):
             assert ranking.auroc[i] == pytest.approx(roc_auc_score(y, s), abs=1e-12)
         if y.any():
             assert ranking.ap[i] == pytest.approx(average_precision_score(y, s), abs=1e-12)
+
+
+@given(st.data(), st.integers(1, 40), st.integers(1, 9), st.sampled_from(["f1", "mcc"]))
+def test_a_ranking_does_not_depend_on_how_many_cells_are_looked_at_together(
+    data, size, stretch, metric
+):
+    scores = data.draw(arrays(np.float32, size, elements=few))
+    positive = data.draw(arrays(bool, size))
+    column = data.draw(arrays(np.int64, size, elements=st.sampled_from([0, 2])))
+    keys = np.sort(pack(column, order_of(scores), positive))
+    whole = rank(lambda: sorted_thresholds(keys), 3, metric)
+    pieces = rank(lambda: sorted_thresholds(keys, stretch=stretch), 3, metric)
+    np.testing.assert_array_equal(pieces.auroc, whole.auroc)
+    np.testing.assert_allclose(pieces.ap, whole.ap, rtol=1e-12)
+    np.testing.assert_array_equal(pieces.threshold, whole.threshold)
+    np.testing.assert_array_equal(pieces.counts, whole.counts)
 
 
 @pytest.mark.parametrize(("metric", "score"), [("f1", f1_score), ("mcc", matthews_corrcoef)])
@@ -149,3 +165,12 @@ def test_a_binned_rank_correlation_is_near_the_exact_one(columns):
     assert cells.spearman()[-1] == pytest.approx(spearmanr(y, p).statistic, abs=0.005)
     tolerance = 0.01 if columns < 1_000 else 0.04  # what shares a bin is a tie to tau-b
     assert cells.kendall()[-1] == pytest.approx(kendalltau(y, p).statistic, abs=tolerance)
+
+
+def test_a_negative_value_that_is_almost_zero_is_in_one_bin_before_and_after_widening():
+    values, column = np.array([-5e-324, 60.0]), np.zeros(1, np.int64)
+    together, widened = ClassHistogram(1, 8), ClassHistogram(1, 8)
+    together.add(np.zeros(2, np.int64), values, np.zeros(2, bool))
+    for value in values:
+        widened.add(column, np.array([value]), np.zeros(1, bool))
+    np.testing.assert_array_equal(widened.counts, together.counts)
