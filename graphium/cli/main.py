@@ -34,6 +34,7 @@ COMMANDS = {
     "check": LazyCommand("graphium.cli.check", "check", "Validate and show an experiment."),
     "data": LazyCommand("graphium.cli.data", "app", "Download tables, prepare stores."),
     "train": LazyCommand("graphium.cli.train", "train", "Train, evaluate and report."),
+    "slurm": LazyCommand("graphium.cli.slurm", "slurm", "Write and submit jobs that train."),
     "find-lr": LazyCommand("graphium.cli.find_lr", "find_lr", "Suggest a learning rate."),
     "predict": LazyCommand("graphium.cli.predict", "predict", "Predict for a table of SMILES."),
     "embed": LazyCommand("graphium.cli.predict", "embed", "Compute molecules' embeddings."),

@@ -114,10 +114,12 @@ def _train_and_report(job: Job, console: Console, ranks: "Ranks | None") -> None
 
 
 def _make_room(stop: StoppedError, run_dir: Path, console: Console) -> None:
-    console.print(how_to_go_on(run_dir), highlight=False, soft_wrap=True)
-    said = requeue() if stop.requeue else None
-    if said is not None:
-        console.print(said, highlight=False, soft_wrap=True)
+    """Let the scheduler start the job again, or say how a person does."""
+    came_back = requeue() if stop.requeue else None
+    if came_back is None or not came_back.done:
+        console.print(how_to_go_on(run_dir), highlight=False, soft_wrap=True)
+    if came_back is not None:
+        console.print(came_back.message, highlight=False, soft_wrap=True)
 
 
 def conclude(job: Job, console: Console) -> None:

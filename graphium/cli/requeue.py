@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 _PATIENCE = 60
 """Seconds for an answer."""
@@ -19,7 +20,15 @@ def job_of(environment: Mapping[str, str]) -> str | None:
     return environment.get("SLURM_JOB_ID")
 
 
-def requeue() -> str | None:
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """What the scheduler has answered."""
+
+    done: bool
+    message: str
+
+
+def requeue() -> Requeued | None:
     """Put the job of this process back into the queue; returns what became of it.
 
     Outside of SLURM nothing is done, and None returned.
@@ -40,5 +49,6 @@ def requeue() -> str | None:
     except (OSError, subprocess.TimeoutExpired) as error:
         why = str(error)
     else:
-        return f"job {job} goes back into the queue"
-    return f"job {job} could not be put back into the queue ({why}); submit it again"
+        return Requeued(True, f"job {job} goes back into the queue")
+    why = f"job {job} could not be put back into the queue ({why}); submit it again"
+    return Requeued(False, why)

@@ -69,6 +69,7 @@ class Ranks:
     def __init__(self, place: Place, store: Store, config: TrainerConfig, *, on_gpu: bool) -> None:
         self.place = place
         self._store = store
+        self._has_left = False
         device = torch.device("cuda", place.local_rank) if on_gpu else None
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
@@ -93,10 +94,11 @@ class Ranks:
         return int(values)
 
     def leave(self) -> None:
-        """End the exchange; the process goes on alone."""
+        """End the exchange; the process goes on alone, and no other one ends if it fails."""
         self.wait_for_all()
         self._watch.finish()
         leave_ranks()
+        self._has_left = True
 
     @contextmanager
     def ending_together(self) -> Iterator[None]:
@@ -104,7 +106,8 @@ class Ranks:
         try:
             yield
         except BaseException as error:
-            self._fail(error)
+            if not self._has_left:
+                self._fail(error)
             raise
 
     def _fail(self, error: BaseException) -> NoReturn:
