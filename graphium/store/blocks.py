@@ -1,12 +1,18 @@
 """Blocks of molecules put together, or some of their molecules taken out."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphium.graphs.mol_block import MolBlock, ragged_index
+from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
 from graphium.graphs.properties import ATOM_PROPERTIES, BOND_PROPERTIES
+
+PIECES = 1 << 16
+"""Molecules that are taken out at once."""
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 def merge_blocks(blocks: Sequence[MolBlock], *, is_compact: bool = False) -> MolBlock:
@@ -48,21 +54,37 @@ def merge_blocks(blocks: Sequence[MolBlock], *, is_compact: bool = False) -> Mol
 
 def select_molecules(block: MolBlock, molecules: NDArray[np.int64]) -> MolBlock:
     """Return these molecules, in this order, with the same vocabulary."""
-    atoms = ragged_index(block.atom_offsets()[molecules], block.num_atoms[molecules])
-    bonds = ragged_index(block.bond_offsets()[molecules], block.num_bonds[molecules])
+    atoms = (block.atom_offsets()[molecules], block.num_atoms[molecules])
+    bonds = (block.bond_offsets()[molecules], block.num_bonds[molecules])
     return MolBlock(
-        num_atoms=block.num_atoms[molecules],
-        num_bonds=block.num_bonds[molecules],
-        atom_code=block.atom_code[atoms],
-        bond_ends=block.bond_ends[bonds],
-        bond_code=block.bond_code[bonds],
+        num_atoms=atoms[1],
+        num_bonds=bonds[1],
+        atom_code=_take_pieces(block.atom_code, *atoms),
+        bond_ends=_take_pieces(block.bond_ends, *bonds),
+        bond_code=_take_pieces(block.bond_code, *bonds),
         atom_table=block.atom_table,
         bond_table=block.bond_table,
         join_hash=block.join_hash[molecules],
         split_hash=block.split_hash[molecules],
-        atom_rank=None if block.atom_rank is None else block.atom_rank[atoms],
-        positions=None if block.positions is None else block.positions[atoms],
+        atom_rank=None if block.atom_rank is None else _take_pieces(block.atom_rank, *atoms),
+        positions=None if block.positions is None else _take_pieces(block.positions, *atoms),
     )
+
+
+def _take_pieces(
+    values: NDArray[_T], starts: NDArray[np.int64], lengths: NDArray[np.integer]
+) -> NDArray[_T]:
+    """Return ``values[starts[i] : starts[i] + lengths[i]]`` of all i, one after another.
+
+    Some after others: the index of all would be larger than what it takes out.
+    """
+    ends = offsets(lengths)
+    out = np.empty((ends[-1], *values.shape[1:]), values.dtype)
+    for first in range(0, len(starts), PIECES):
+        some = slice(first, first + PIECES)
+        last = min(first + PIECES, len(starts))
+        out[ends[first] : ends[last]] = values[ragged_index(starts[some], lengths[some])]
+    return out
 
 
 def _merge_positions(blocks: Sequence[MolBlock]) -> NDArray[np.float32] | None:

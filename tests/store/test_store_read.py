@@ -13,6 +13,7 @@ from graphium.errors import DataError, StoreError
 from graphium.graphs.levels import LIST_LEVELS
 from graphium.graphs.mol_block import MolBlock
 from graphium.molecules.featurize import featurize_chunk
+from graphium.store import blocks
 from graphium.store.arrays import read_array, write_arrays
 from graphium.store.blocks import merge_blocks, select_molecules
 from graphium.store.layout import ARRAYS, COMMITS, SEGMENTS
@@ -254,12 +255,15 @@ def test_merging_blocks_does_not_depend_on_how_they_were_divided():
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
-def test_selecting_molecules_keeps_their_content_in_the_order_asked_for():
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_selecting_molecules_keeps_their_content_in_the_order_asked_for(at_once, monkeypatch):
+    monkeypatch.setattr(blocks, "PIECES", at_once)
     block = featurize_chunk(["CCO", "O", "c1ccccc1"]).block
 
-    chosen = select_molecules(block, np.array([2, 0]))
+    chosen = select_molecules(block, np.array([2, 0, 2]))
 
-    assert unpacked(chosen) == [unpacked(block)[2], unpacked(block)[0]]
+    assert unpacked(chosen) == [unpacked(block)[k] for k in (2, 0, 2)]
+    assert select_molecules(block, np.array([], np.int64)).num_molecules == 0
 
 
 @pytest.mark.parametrize(
