@@ -12,13 +12,20 @@ from graphium.batching.coverage import describe_counts
 from graphium.batching.division import Division, divide
 from graphium.batching.leaks import find_leaks
 from graphium.batching.mix import open_datasets
-from graphium.batching.report import MixReport, Move
+from graphium.batching.report import MixReport
 from graphium.batching.stored_encodings import look_up
 from graphium.batching.stream_labels import RowLabels, look_at_labels
 from graphium.batching.stream_mix import StreamedMix
 from graphium.batching.stream_rows import StreamRows
 from graphium.batching.stream_segments import StreamSource
-from graphium.batching.summary import count_parts, describe_rows, far_from_asked
+from graphium.batching.summary import (
+    count_parts,
+    describe_rows,
+    far_from_asked,
+    list_moves,
+    moves_from_train,
+    unlisted,
+)
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.graphs.mol_block import offsets
@@ -142,9 +149,11 @@ def _report(
 ) -> MixReport:
     molecules = count_parts(part)
     counts = {name: found for one in sources for name, found in one.labels.counts.items()}
+    moved = list_moves(datasets, division, conflicting)
     tasks, warnings = describe_counts(
         {name: counts[name] for name in experiment.tasks},
         {p: count > 0 for p, count in molecules.items()},
+        moved=moves_from_train(moved),
     )
     thinned = {name: count for one in sources for name, count in one.labels.thinned.items()}
     by_name = {one.name: one for one in datasets}
@@ -162,11 +171,7 @@ def _report(
             one.name: describe_rows(one, division, part, conflicting, i)
             for i, one in enumerate(datasets)
         },
-        moved=[
-            Move(dataset=one.name, origin=PARTS[a], target=PARTS[b], count=count)
-            for i, one in enumerate(datasets)
-            for (a, b), count in division.moves(i, conflicting).items()
-        ],
+        moved=moved,
         leaks=find_leaks(names, division, division.own, is_used | conflicting),
         leaks_left=left,
         tasks={
@@ -176,6 +181,7 @@ def _report(
         warnings=[
             *(f"{p} has no molecules" for p in PARTS if not molecules[p]),
             *(f"{one.count} molecules that train knows are in {one.part}" for one in left),
+            *(line for i, one in enumerate(datasets) for line in unlisted(one, division, i)),
             *(line for i, one in enumerate(datasets) for line in far_from_asked(one, division, i)),
             *warnings,
             *ignored,

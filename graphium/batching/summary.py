@@ -47,22 +47,12 @@ def summarize(
     Raises:
         DataError: ``need_training``, and a task has no label in train.
     """
-    moved = [
-        Move(dataset=one.name, origin=PARTS[a], target=PARTS[b], count=count)
-        for i, one in enumerate(datasets)
-        for (a, b), count in division.moves(i, conflicting).items()
-    ]
-    left_train = {
-        one.name: "; ".join(
-            str(move) for move in moved if (move.dataset, move.origin) == (one.name, "train")
-        )
-        for one in datasets
-    }
+    moved = list_moves(datasets, division, conflicting)
     tasks, warnings = describe_tasks(
         {name: labels.task for name, labels in joined.items()},
         part,
         need_training=need_training,
-        moved=left_train,
+        moved=moves_from_train(moved),
     )
     names = [dataset.name for dataset in datasets]
     is_used = join.molecule >= 0
@@ -97,7 +87,7 @@ def summarize(
         warnings=[
             *(f"{p} has no molecules" for p in empty),
             *(f"{one.count} molecules that train knows are in {one.part}" for one in left),
-            *(line for i, one in enumerate(datasets) for line in _unlisted(one, division, i)),
+            *(line for i, one in enumerate(datasets) for line in unlisted(one, division, i)),
             *(line for i, one in enumerate(datasets) for line in far_from_asked(one, division, i)),
             *warnings,
         ],
@@ -134,7 +124,33 @@ def far_from_asked(dataset: Dataset, division: Division, index: int) -> list[str
     ]
 
 
-def _unlisted(dataset: Dataset, division: Division, index: int) -> list[str]:
+def list_moves(
+    datasets: Sequence[Dataset], division: Division, conflicting: NDArray[np.bool_]
+) -> list[Move]:
+    """Return what reconciling the splits changed.
+
+    Args:
+        datasets: The datasets.
+        division: Parts of all rows.
+        conflicting: [T] rows that are not used in any case.
+    """
+    return [
+        Move(dataset=one.name, origin=PARTS[a], target=PARTS[b], count=count)
+        for i, one in enumerate(datasets)
+        for (a, b), count in division.moves(i, conflicting).items()
+    ]
+
+
+def moves_from_train(moved: Sequence[Move]) -> dict[str, str]:
+    """Return words for the rows of each dataset that went from train to another part."""
+    words: dict[str, list[str]] = {}
+    for move in moved:
+        if move.origin == "train":
+            words.setdefault(move.dataset, []).append(str(move))
+    return {dataset: "; ".join(lines) for dataset, lines in words.items()}
+
+
+def unlisted(dataset: Dataset, division: Division, index: int) -> list[str]:
     """Return a warning where a file lists fewer rows than the table has, and nobody asked for it.
 
     It may be the split of another table.

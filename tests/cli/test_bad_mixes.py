@@ -75,8 +75,10 @@ def test_a_store_that_must_not_be_made_is_named_with_the_command_that_makes_it(t
     )
 
 
-def test_a_dataset_that_has_no_training_row_left_is_told_why(train):
-    code, message = train("m.yaml")
+@pytest.mark.parametrize("held_in", ["ram", "stream"])
+def test_a_dataset_that_has_no_training_row_left_is_told_why(train, held_in):
+    words = ("features.encodings.compute=step",) if held_in == "stream" else ()
+    code, message = train("m.yaml", f"batch.held_in={held_in}", *words)
 
     assert code == 3
     assert "task 'z' is a task without labels: no molecule of dataset 'b' in train" in message
