@@ -106,9 +106,12 @@ def _fill_graphs(  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _find(labelled, molecules, start):  # type: ignore[no-untyped-def]
     """Return the row of each molecule among the labelled ones, -1: none; and their label rows."""
-    row, most = np.full(len(molecules), -1, np.int64), 0
+    row, most, ahead = np.full(len(molecules), -1, np.int64), 0, 0
     for g in range(len(molecules)):
-        low, high = 0, len(labelled)
+        # Where all are labelled, rows and molecules differ by as much as they did before.
+        low, high = molecules[g] - ahead, molecules[g] - ahead
+        if low < 0 or low >= len(labelled) or labelled[low] != molecules[g]:
+            low, high = 0, len(labelled)
         while low < high:
             middle = (low + high) // 2
             if labelled[middle] < molecules[g]:
@@ -116,7 +119,7 @@ def _find(labelled, molecules, start):  # type: ignore[no-untyped-def]
             else:
                 high = middle
         if low < len(labelled) and labelled[low] == molecules[g]:
-            row[g] = low
+            row[g], ahead = low, molecules[g] - low
             most += start[g + 1] - start[g]
     return row, most
 

@@ -117,9 +117,12 @@ def encode_segment(
         StoreError: If an encoding that should be read is damaged.
     """
     asked = _asked(features)
-    absent = features.with_encodings([kind for kind in asked if kind not in kept.encodings])
-    encoded = encode(split_molecules(block.num_atoms, block.num_bonds, block.bond_ends), absent)
-    found = {**encoded.atoms, **encoded.bonds}
+    absent = [kind for kind in asked if kind not in kept.encodings]
+    found: dict[str, Any] = {}
+    if absent:
+        molecules = split_molecules(block.num_atoms, block.num_bonds, block.bond_ends)
+        encoded = encode(molecules, features.with_encodings(absent))
+        found = {**encoded.atoms, **encoded.bonds}
     for stored in kept.encodings.values():
         found |= stored.read(segment)
     return Encoded(

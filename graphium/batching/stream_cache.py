@@ -160,6 +160,7 @@ class SegmentCache:
         self._slot_of: dict[int, int] = {}  # the segment used last stands last
         self._coming: dict[int, Future[None]] = {}
         self._held: tuple[int, ...] = ()
+        self._full: tuple[int, ...] | None = None
 
     def hold(self, segments: Sequence[int]) -> tuple[Slots, list[int]]:
         """Return the slots, and the slot of each of these segments, which are there until the next.
@@ -183,7 +184,7 @@ class SegmentCache:
 
     def expect(self, segments: Sequence[int]) -> None:
         """Read the first of these that is absent ahead, in a thread, if a slot is free."""
-        if any(not future.done() for future in self._coming.values()):
+        if self._held == self._full or any(not one.done() for one in self._coming.values()):
             return
         for segment in segments:
             if segment in self._slot_of:
@@ -195,6 +196,7 @@ class SegmentCache:
                 self._coming[segment] = thread.submit(self._load, segment, slot)
                 thread.shutdown(wait=False)  # it ends with this segment
                 return
+        self._full = self._held  # nothing changes before others are held
 
     def _store_of(self, segment: int) -> int:
         return int(np.searchsorted(self._stores, segment, side="right")) - 1
@@ -219,7 +221,7 @@ class SegmentCache:
         None where all its segments are held, spared or read ahead.
         """
         first = sum(self._counts[:store])
-        used = self._slot_of.values()
+        used = set(self._slot_of.values())
         for slot in range(first, first + self._counts[store]):
             if slot not in used:
                 return slot
@@ -233,6 +235,8 @@ class SegmentCache:
 
     def _make_room(self, segments: Sequence[int]) -> None:
         """Begin anew with more slots where a batch needs more than there are."""
+        if all(segment in self._slot_of for segment in segments):
+            return
         needed = np.zeros(len(self._counts), np.int64)
         for segment in segments:
             needed[self._store_of(segment)] += 1

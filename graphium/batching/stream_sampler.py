@@ -17,6 +17,8 @@ do not ask for their next segments all at once. A rank reads the segments of its
 what a step holds does not depend on the number of ranks.
 """
 
+import itertools
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import final
 
@@ -48,13 +50,12 @@ class Lane:
     """Pieces that one lane visits in an epoch."""
 
     pieces: list[Piece]
-    ends: NDArray[np.int64]
+    ends: list[int]
     """Rows of the lane up to the end of each piece."""
-
-    @property
-    def num_rows(self) -> int:
-        """Rows of the lane."""
-        return int(self.ends[-1]) if len(self.ends) else 0
+    num_rows: int
+    """n."""
+    phase: int
+    """What rounding begins with, from 0 to S - 1."""
 
 
 @final
@@ -100,7 +101,10 @@ class StreamSampler:
         self.micro_batches_per_epoch = self.steps_per_epoch * accumulate
         self._plan: tuple[int, list[Lane]] = (-1, [])
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
+        self._own: tuple[tuple[int, int, int], list[Lane]] = ((-1, 0, 1), [])
         self._asked = (0, 0, 0)
+        self._begins: tuple[tuple[int, int], list[tuple[float, int]]] = ((-1, -1), [])
+        self._last: tuple[tuple[int, ...], NDArray[np.int64]] = ((), self._counts)
 
     @property
     def most_lanes(self) -> int:
@@ -120,20 +124,23 @@ class StreamSampler:
         return rows[len(rows) * share // count : len(rows) * (share + 1) // count]
 
     def upcoming(self) -> list[int]:
-        """Return the segments that the rank asked for last needs after that, the soonest first.
+        """Return segments that the rank asked for last needs about now or next, the soonest first.
 
         Reading them ahead saves time; nothing else depends on it.
         """
         epoch, position, rank = self._asked
-        step = position // self._accumulate
-        found = []
-        for number, lane in self._lanes_of(epoch, rank, self._world_size):
-            place = self._before(lane, number, step + 1)
-            begins = np.concatenate([[0], lane.ends])[:-1]
-            piece = int(np.searchsorted(begins, place))  # the first that no step has touched
-            if piece < len(lane.pieces):
-                found.append((begins[piece] / lane.num_rows, lane.pieces[piece].segment))
-        return [segment for _, segment in sorted(found)]
+        of, begins = self._begins
+        if of != (epoch, rank):
+            found = [
+                ((end - (piece.last - piece.first)) / lane.num_rows, piece.segment)
+                for lane in self._lanes_of(epoch, rank, self._world_size)
+                for piece, end in zip(lane.pieces, lane.ends, strict=True)
+            ]
+            begins = sorted(found)
+            self._begins = ((epoch, rank), begins)
+        now = position // self._accumulate / self.steps_per_epoch
+        first = bisect_left(begins, (now, -1))
+        return [segment for _, segment in begins[first : first + 2 * self._lanes]]
 
     def plan(self, epoch: int) -> list[Lane]:
         """Return what each lane visits in an epoch, L lanes of each store after another."""
@@ -161,10 +168,10 @@ class StreamSampler:
                 piece = Piece(segment, count * part // parts, count * (part + 1) // parts)
                 dealt[lane].append(piece)
                 held[lane] += piece.last - piece.first
-            lanes += [self._staggered(pieces, number) for number, pieces in enumerate(dealt)]
+            lanes += [self._staggered(pieces, number, store) for number, pieces in enumerate(dealt)]
         return lanes
 
-    def _staggered(self, pieces: list[Piece], lane: int) -> Lane:
+    def _staggered(self, pieces: list[Piece], lane: int, store: int) -> Lane:
         """Begin a part of the way into the first segment, and visit its beginning last."""
         if len(pieces) > 1 and lane:
             head = pieces[0]
@@ -172,33 +179,44 @@ class StreamSampler:
             begun = Piece(head.segment, cut, head.last)
             pieces = [begun, *pieces[1:], Piece(head.segment, head.first, cut)]
         pieces = [piece for piece in pieces if piece.last > piece.first]
-        return Lane(pieces, np.cumsum([p.last - p.first for p in pieces], dtype=np.int64))
+        ends = list(itertools.accumulate(piece.last - piece.first for piece in pieces))
+        number, count = store * self._lanes + lane, self._rows.num_stores * self._lanes
+        phase = number * self.steps_per_epoch // count
+        return Lane(pieces, ends, ends[-1] if ends else 0, phase)
 
-    def _lanes_of(self, epoch: int, first: int, stride: int) -> list[tuple[int, Lane]]:
-        """Return every ``stride``-th lane of each store, with its number."""
-        plan = list(enumerate(self.plan(epoch)))
-        return [one for one in plan if one[0] % self._lanes % stride == first]
+    def _lanes_of(self, epoch: int, first: int, stride: int) -> list[Lane]:
+        """Return every ``stride``-th lane of each store."""
+        of, lanes = self._own
+        if of != (epoch, first, stride):
+            plan = enumerate(self.plan(epoch))
+            lanes = [lane for i, lane in plan if i % self._lanes % stride == first]
+            self._own = ((epoch, first, stride), lanes)
+        return lanes
 
-    def _before(self, lane: Lane, number: int, step: int) -> int:
+    def _before(self, lane: Lane, step: int) -> int:
         """Return the rows of a lane that stand before a step."""
-        steps = self.steps_per_epoch
-        if step in (0, steps):
-            return lane.num_rows * (step > 0)
-        count = self._lanes * self._rows.num_stores
-        return (lane.num_rows * step + number * steps // count) // steps
+        if 0 < step < self.steps_per_epoch:
+            return (lane.num_rows * step + lane.phase) // self.steps_per_epoch
+        return lane.num_rows if step else 0
 
     def _step(self, epoch: int, step: int, first: int, stride: int) -> NDArray[np.int64]:
         """Return the rows of a step in every ``stride``-th lane of each store."""
+        asked = (epoch, step, first, stride)
+        last, rows = self._last
+        if last == asked:
+            return rows
         found = [np.zeros(0, np.int64)]
-        for number, lane in self._lanes_of(epoch, first, stride):
-            begin, end = (self._before(lane, number, at) for at in (step, step + 1))
-            piece = int(np.searchsorted(lane.ends, begin, side="right"))
+        for lane in self._lanes_of(epoch, first, stride):
+            begin, end = self._before(lane, step), self._before(lane, step + 1)
+            piece = bisect_right(lane.ends, begin)
             while begin < end:
-                one, stop = lane.pieces[piece], min(end, int(lane.ends[piece]))
-                shift = one.last - int(lane.ends[piece])
+                one, stop = lane.pieces[piece], min(end, lane.ends[piece])
+                shift = one.last - lane.ends[piece]
                 found.append(self._order(epoch, one.segment)[begin + shift : stop + shift])
                 begin, piece = stop, piece + 1
-        return np.concatenate(found)
+        rows = np.concatenate(found)
+        self._last = (asked, rows)
+        return rows
 
     def _order(self, epoch: int, segment: int) -> NDArray[np.int64]:
         """Return the training rows of a segment as the epoch visits them; the last ones are kept.
@@ -209,7 +227,7 @@ class StreamSampler:
         if order is None:
             rows = self._rows.of("train", segment)
             order = rows[np.argsort(seeded_hash((self._seed, epoch), rows), kind="stable")]
-        self._orders[epoch, segment] = order
+        self._orders[epoch, segment] = order  # the one used last stands last
         if len(self._orders) > 3 * self._lanes * self._rows.num_stores:
             self._orders.pop(next(iter(self._orders)), None)
         return order

@@ -1,7 +1,8 @@
 """Reads single segments of the stores of a mix as what batches are cut from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -17,13 +18,12 @@ from graphium.batching.stream_rows import StreamRows
 from graphium.batching.task_data import TaskData
 from graphium.config.features import FeaturesConfig
 from graphium.config.tasks import TaskSpec
-from graphium.errors import StoreError
 from graphium.graphs.encodings.compute import Encoded
 from graphium.graphs.encodings.conformer import conformer_encodings
 from graphium.graphs.features import atom_features, bond_features
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, offsets, ragged_index
-from graphium.store.read import read_segment_array
+from graphium.store.read import Store, read_segment_array
 
 
 @final
@@ -86,7 +86,7 @@ class SegmentReader:
         source = next(one for one in reversed(self._sources) if one.first_segment <= segment)
         number = segment - source.first_segment
         store = source.dataset.store.segment(number)
-        block = store.graphs(positions=self._features.reads_conformers, hashes=False)
+        block = self._block(store, segment)
         first = int(self._rows.starts[segment]) - source.first_row
         one = Dataset(source.dataset.name, source.dataset.config, store, np.zeros(0, np.int64))
         weight = read_weights(one)
@@ -96,6 +96,25 @@ class SegmentReader:
         }
         return Segment(self._pack(block, source.kept, number), tasks)
 
+    def _block(self, store: Store, segment: int) -> MolBlock:
+        """Read the graphs of a store of one segment, but for what is known of it."""
+        record = store.record.segments[0]
+        read = partial(read_segment_array, store.path, record)
+        no_hash = np.zeros((record.molecules, 0), np.uint64)
+        return MolBlock(
+            num_atoms=read("n_atoms"),
+            num_bonds=read("n_bonds"),
+            atom_code=self._atoms.codes[segment].take(read("atom_code")),
+            bond_ends=read("bond_ends").astype(np.uint16, copy=False),
+            bond_code=self._bonds.codes[segment].take(read("bond_code")),
+            atom_table=self._atoms.table,
+            bond_table=self._bonds.table,
+            join_hash=no_hash,
+            split_hash=no_hash,
+            atom_rank=None,
+            positions=read("positions") if self._features.reads_conformers else None,
+        )
+
     def _pack(self, block: MolBlock, kept: KeptEncodings, number: int) -> PackedGraphs:
         encoded = Encoded({}, {})
         if self._features.encodings.compute == "ahead":
@@ -104,8 +123,8 @@ class SegmentReader:
         return PackedGraphs(
             atom_offset=block.atom_offsets(),
             bond_offset=block.bond_offsets(),
-            atom_code=self._atoms.codes(block.atom_table)[block.atom_code],
-            bond_code=self._bonds.codes(block.bond_table)[block.bond_code],
+            atom_code=block.atom_code.astype(np.int32),
+            bond_code=block.bond_code.astype(np.int32),
             bond_ends=block.bond_ends,
             atom_table=self._atom_table,
             bond_table=self._bond_table,
@@ -153,16 +172,12 @@ class _Vocabulary:
             for source in sources
             for record in source.dataset.store.record.segments
         ]
-        self.table: NDArray[np.int16] = np.unique(np.concatenate(tables), axis=0)
-        self._place: Mapping[bytes, int] = {row.tobytes(): i for i, row in enumerate(self.table)}
-
-    def codes(self, table: NDArray[np.int16]) -> NDArray[np.int32]:
-        """Return the place of each row of the table of a segment.
-
-        Raises:
-            StoreError: A row is none of those that were there when the store was opened.
-        """
-        try:
-            return np.array([self._place[row.tobytes()] for row in table], np.int32)
-        except KeyError:
-            raise StoreError("a store was changed while it was streamed; start again") from None
+        distinct, place = np.unique(np.concatenate(tables), axis=0, return_inverse=True)
+        if len(distinct) > np.iinfo(np.uint16).max:
+            raise OverflowError(f"{len(distinct)} distinct atoms or bonds do not fit 16 bits")
+        self.table: NDArray[np.int16] = distinct
+        ends = np.cumsum([len(table) for table in tables])
+        self.codes: list[NDArray[np.uint16]] = np.split(
+            place.reshape(-1).astype(np.uint16), ends[:-1]
+        )
+        """By segment: the place here of each row of its own table."""

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from zarr.storage import LocalStore, StorePath
 from graphium.errors import StoreError
 from graphium.store.fault_points import reach
 from graphium.store.layout import CHUNK_BYTES, CHUNK_ROWS, ZSTD_LEVEL, ZSTD_LEVELS
+
+_ONE_READER = threading.Lock()
+"""zarr's configuration is that of the whole process, and another thread may read ahead."""
 
 
 def write_arrays(
@@ -73,7 +77,7 @@ def read_array(folder: Path, name: str, sha256: str | None = None) -> NDArray[An
         metadata = json.loads((folder / name / "zarr.json").read_bytes())
         store = LocalStore(folder, read_only=True)
         # The fast pipeline decodes without looking at the checksums of chunks.
-        with zarr.config.set({} if sha256 is None else _fast_pipeline()):
+        with _ONE_READER, zarr.config.set({} if sha256 is None else _fast_pipeline()):
             # ``zarr.open_array`` does the same in three times the time.
             array = zarr.Array.from_dict(StorePath(store, name), metadata)
             content = np.asarray(array[...])
