@@ -68,6 +68,12 @@ def render_comparison(contenders: Sequence[Contender]) -> str:
         for one in contenders
     }
     differences = config_differences(contenders)
+    rows = metric_rows(contenders)
+    measured = [
+        part
+        for part in COMPARED
+        if any(cell.kind in ("", "best") and cell.text for row in rows for cell in row.cells[part])
+    ]
     return (
         page_templates()
         .get_template("compare.html.j2")
@@ -76,8 +82,8 @@ def render_comparison(contenders: Sequence[Contender]) -> str:
             lines=[_line(one) for one in contenders],
             warnings=data_differences(contenders),
             has_seeds=any(len(one.runs) > 1 for one in contenders),
-            parts=COMPARED,
-            rows=metric_rows(contenders),
+            parts=measured,
+            rows=rows,
             differences={key: list(map(shorten, row)) for key, row in differences.items()},
             losses=compared_losses(histories, list(tasks)),
         )

@@ -203,5 +203,8 @@ def shorten(value: str | None, length: int = 60) -> str:
     """Return a value of a config for a table."""
     if value is None:
         return "absent"
-    text = str(json.loads(value)) if value.startswith('"') else value
+    parsed = json.loads(value)
+    text = parsed if isinstance(parsed, str) else value
+    if isinstance(parsed, float):
+        text = f"{parsed:.6g}"
     return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -114,6 +114,19 @@ def test_the_page_is_whole_and_escapes_what_comes_from_runs(two):
     assert "b &lt;script&gt;" in page
 
 
+def test_a_part_that_nobody_was_measured_on_is_left_out(two):
+    page = render_comparison(read_contenders(two))
+    assert ">test</th>" in page
+    for run in two:
+        results = json.loads((run / "results.json").read_text())
+        for task in results["tasks"].values():
+            del task["test"]
+        (run / "results.json").write_text(json.dumps(results))
+    page = render_comparison(read_contenders(two))
+    assert ">test</th>" not in page
+    assert ">val</th>" in page
+
+
 def test_one_run_is_not_compared_with_itself(two, tmp_path):
     with pytest.raises(UsageError, match="two runs"):
         write_comparison(two[:1], tmp_path / "page.html")

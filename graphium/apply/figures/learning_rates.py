@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from graphium.apply.figures.svg import BLUE, GREY, ORANGE, draw_figure, ink
+from graphium.apply.figures.svg import BLUE, GREY, ORANGE, draw_figure, ink, log_axis
 from graphium.training.lr_finder import LearningRates
 
 
@@ -25,7 +25,8 @@ def learning_rate_curve(found: LearningRates) -> str:
                 color=ink(),
             )
         low, high = float(found.smoothed.min()), float(np.max(found.smoothed[: len(found.rates)]))
-        axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+        log_axis(axes)
+        axes.set(xlabel="learning rate", ylabel="loss")
         axes.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         axes.legend(loc="lower left")
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 BLUE, ORANGE, GREY = "#1B7FBD", "#E69F00", "#8A8F98"
 """After Okabe and Ito's palette, which colour-blind readers tell apart; the blue is a little
@@ -55,6 +56,13 @@ _DPI = 130
 def ink() -> str:
     """Return the colour that becomes the page's text colour."""
     return _INK
+
+
+def log_axis(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, its numbers as they are typed: 0.001, 1e-05."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def draw_figure(

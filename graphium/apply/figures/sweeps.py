@@ -8,7 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from graphium.apply.figures.svg import BLUE, GREY, ORANGE, draw_figure, draw_panels, ink
+from graphium.apply.figures.svg import (
+    BLUE,
+    GREY,
+    ORANGE,
+    draw_figure,
+    draw_panels,
+    ink,
+    log_axis,
+)
 
 MAX_CURVES = 200
 
@@ -78,7 +86,7 @@ def curves(points: Sequence[TrialPoint], best: int, objective: str) -> Markup:
             )
         axes.set(xlabel="epoch", ylabel=objective)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _focus(axes, [value for one in drawn for value in one.curve.values()])
+        _focus(axes, [one.curve[max(one.curve)] for one in drawn])
         if axes.get_legend_handles_labels()[1]:
             axes.legend()
 
@@ -142,7 +150,9 @@ def _slice(
             axes.set_xticks(range(len(ticks)), [tick[:14] for tick in ticks])
             axes.set_xlim(-0.5, len(ticks) - 0.5)
         elif is_log:
-            axes.set_xscale("log")
+            log_axis(axes)
+        elif all(place(one).is_integer() for one in shown):
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         _focus(axes, reached)
         axes.set_xlabel(key)
         axes.set_ylabel(objective)
@@ -153,7 +163,7 @@ def _slice(
 def _focus(axes: Axes, values: Sequence[float]) -> None:
     """Leave out what is so far off that nothing else could be seen."""
     ordered = sorted(values)
-    if len(ordered) < 8:
+    if len(ordered) < 5:
         return
     low, high = ordered[len(ordered) // 20], ordered[-1 - len(ordered) // 20]
     spread = (high - low) or 1.0
