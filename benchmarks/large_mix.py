@@ -67,11 +67,11 @@ def generate(share: float, share_of_atoms: float, folder: Path) -> Path:
         code = "from graphium.cli.main import main; main()"
         command = [sys.executable, "-c", code, "data", "generate", *words, "--to", str(made)]
         subprocess.run([*command, "--repeat"], check=True, stdout=subprocess.DEVNULL)
+    three_classes = yaml.safe_load((ROOT / "data" / "largemix" / "three_classes.yaml").read_text())
     experiment = {
-        "extends": [
-            str(ROOT / "expts" / "largemix" / "gine.yaml"),
-            str(ROOT / "data" / "largemix" / "three_classes.yaml"),
-        ],
+        "extends": str(ROOT / "expts" / "largemix" / "gine.yaml"),
+        "datasets": three_classes["datasets"],
+        "tasks": three_classes["tasks"],
         "name": "large_mix",
         "features": {"encodings": {"laplacian": None, "compute": "step"}},
         "batch": {"size": SIZE},
