@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphium.errors import StoppedError
 from graphium.store.owner import machine_name
 
 BEAT = 20.0
@@ -22,8 +23,8 @@ BEAT = 20.0
 STALE = 300.0
 """Seconds without a sign of life after which a process elsewhere counts as dead."""
 
-_RELEASED = 0.0
-"""Time of a claim that its process gave back."""
+_RELEASED, _FAILED = 0.0, 1.0
+"""Times of a claim that its process gave back, and of one that it left by an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def is_held(folder: Path) -> bool:
 
 
 def deaths_at(folder: Path, progress: int) -> int:
-    """Return how many processes in a row have died without getting further than ``progress``."""
+    """Return how many processes in a row died, or met an error, no further than ``progress``."""
     count = 0
     for number in range(_latest(folder), 0, -1):
         path = folder / str(number)
@@ -81,12 +82,17 @@ def claim(folder: Path, progress: int) -> Iterator[Claim | None]:
         over = threading.Event()
         thread = threading.Thread(target=_beat, args=(path, over), daemon=True)
         thread.start()
+        ended = _FAILED
         try:
             yield Claim(path)
+            ended = _RELEASED
+        except (KeyboardInterrupt, StoppedError):  # asked for
+            ended = _RELEASED
+            raise
         finally:
             over.set()
             thread.join()
-            os.utime(path, (_RELEASED, _RELEASED))
+            os.utime(path, (ended, ended))
 
 
 def _link(temporary: Path, path: Path) -> bool:
@@ -111,7 +117,7 @@ def _latest(folder: Path) -> int:
 
 
 def _is_alive(path: Path) -> bool:
-    if path.stat().st_mtime == _RELEASED:
+    if path.stat().st_mtime in (_RELEASED, _FAILED):
         return False
     if json.loads(path.read_text())["machine"] == machine_name():
         with path.open("r") as file, suppress(_NoLocksError):

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from graphium.checkpoint.recover import recover
 from graphium.config.experiment import Experiment
-from graphium.errors import DivergenceError, StoppedError
+from graphium.errors import ConfigError, DivergenceError, StoppedError
 from graphium.studies.claims import Claim, claim, deaths_at
 from graphium.studies.journal import Journal
 from graphium.studies.space import Space, as_overrides, shown
@@ -37,7 +37,7 @@ from graphium.training.preemption import StopFlag
 from graphium.training.run import train
 
 MAX_DEATHS = 3
-"""Processes that may die in a row at one trial without getting further."""
+"""Processes that may die, or meet an error, in a row at one trial without getting further."""
 POLL = 2.0
 """Seconds between two looks at trials that other processes hold."""
 
@@ -109,7 +109,7 @@ class Sweep:
                 return False
             trial = self.journal.begin(number)
             if deaths >= MAX_DEATHS:
-                reason = f"{deaths} processes died at step {progress}"
+                reason = f"{deaths} processes in a row died or met an error after step {progress}"
                 self.journal.fail(trial, reason)
                 self._say(number, f"given up: {reason}")
             else:
@@ -122,7 +122,12 @@ class Sweep:
         """Train one trial and write down how it ended."""
         values = ", ".join(f"{key} {shown(value)}" for key, value in trial.params.items())
         self._say(trial.number, values + (f"; goes on after step {progress}" if progress else ""))
-        experiment = self.load(as_overrides(trial.params))
+        try:
+            experiment = self.load(as_overrides(trial.params))
+        except ConfigError as error:  # one of those that were not drawn before the first trial
+            self.journal.fail(trial, " ".join(str(error).split()))
+            self._say(trial.number, str(error))
+            return
         self.prepare(experiment)
         watch = TrialWatch(trial, self.objective, held, self.deadline)
         started = time.monotonic()

@@ -4,17 +4,19 @@ import csv
 import math
 import signal
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from optuna.trial import TrialState
 from sweep_steps import EPOCHS, FakeTraining, fake_sweep
 
-from graphium.errors import DataError, DivergenceError, StoppedError, UsageError
+from graphium.errors import ConfigError, DataError, DivergenceError, StoppedError, UsageError
 from graphium.studies import sweep as module
 from graphium.studies import trial_watch
 from graphium.studies.claims import claim
 from graphium.studies.sweep_files import SweepRecord, enter, trial_folder
+from graphium.testing.toy import toy_experiment
 
 
 def bowl(experiment, epoch):
@@ -105,7 +107,7 @@ def test_a_trial_at_which_processes_keep_dying_is_given_up(tmp_path, monkeypatch
     assert sweep.work()
     first, second = table(sweep)
     assert first["state"] == "failed"
-    assert "3 processes died" in first["reason"]
+    assert "3 processes in a row died" in first["reason"]
     assert second["state"] == "finished"
 
 
@@ -144,6 +146,38 @@ def test_any_other_error_ends_the_process_and_leaves_the_trial_to_the_next(tmp_p
         fake_sweep(tmp_path / "s", monkeypatch, training).work()
     training.on_epoch = lambda run_dir, epoch: None
     assert fake_sweep(tmp_path / "s", monkeypatch, training).work()
+
+
+def test_a_trial_with_the_same_error_each_time_does_not_stop_the_sweep(tmp_path, monkeypatch):
+    training = FakeTraining(bowl)
+
+    def fail(run_dir, epoch):
+        if run_dir.name == "0000":
+            raise DataError("no label is left")
+
+    training.on_epoch = fail
+    for _ in range(module.MAX_DEATHS):
+        with pytest.raises(DataError):
+            fake_sweep(tmp_path / "s", monkeypatch, training, num_trials=2).work()
+    sweep = fake_sweep(tmp_path / "s", monkeypatch, training, num_trials=2)
+    assert sweep.work()
+    assert [row["state"] for row in table(sweep)] == ["failed", "finished"]
+
+
+def test_a_combination_that_is_not_valid_fails_alone(tmp_path, monkeypatch):
+    sweep = fake_sweep(tmp_path / "s", monkeypatch, FakeTraining(bowl), num_trials=3)
+    seen = []
+
+    def load(overrides):
+        seen.append(overrides)
+        if len(seen) == 2:
+            raise ConfigError("1 mistake in the experiment:\n  these do not fit together")
+        return toy_experiment()
+
+    assert replace(sweep, load=load).work()
+    rows = table(sweep)
+    assert [row["state"] for row in rows] == ["finished", "failed", "finished"]
+    assert rows[1]["reason"] == "1 mistake in the experiment: these do not fit together"
 
 
 def test_when_time_is_up_the_trial_stops_between_epochs_and_goes_on_later(tmp_path, monkeypatch):
