@@ -29,7 +29,7 @@ def pad(batch: MolBatch, shape: BatchShape) -> MolBatch:
 
     Args:
         batch: Without padding; its bonds, if the shape has more, are of a kind.
-        shape: What it ``fits`` into.
+        shape: What it ``fits`` into; labels have no more rows than there are molecules, atoms, ...
     """
     real = batch.shape
     assert batch.padding is None

@@ -76,7 +76,7 @@ def test_the_best_sum_is_the_best_of_all(sizes, room):
     assert sizes[chosen].sum() == max(total for total in every if total <= room)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SIZES, st.integers(1, 40))
 def test_compiled_pieces_are_the_same(sizes, num_pieces):
     pytest.importorskip("numba")

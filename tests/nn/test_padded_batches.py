@@ -55,7 +55,7 @@ def padded(batch, rng):
         batch,
         BatchShape(
             real.atoms + int(rng.integers(1, 9)),
-            real.bonds + int(rng.integers(0, 90)),
+            real.bonds + int(rng.integers(1, 90)),
             real.molecules + int(rng.integers(1, 5)),
             {name: count + int(rng.integers(0, 9)) for name, count in real.rows.items()},
         ),
