@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import threading
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -10,20 +11,23 @@ import pytest
 import torch
 from in_process import EncodesInProcess
 
+from graphium.batching.loader import BatchLoader
 from graphium.batching.maker import HostMaker
 from graphium.batching.mix import open_mix
 from graphium.batching.opened import data_module
 from graphium.batching.stream_labels import Moments
-from graphium.batching.stream_maker import evaluation_maker, streamed_batches
+from graphium.batching.stream_maker import evaluation_maker, streamed_batches, training_maker
 from graphium.batching.stream_open import open_stream
 from graphium.batching.stream_segments import SegmentReader
 from graphium.config.experiment import Experiment
 from graphium.errors import DataError, StoreError
 from graphium.labels.normalize import label_statistics
+from graphium.nn.build import build_network
 from graphium.store.add_encoding import add_encoding
 from graphium.store.encodings import plan_encoding
 from graphium.store.prepare import prepare_dataset, prepare_experiment, store_path
 from graphium.store.read import open_store
+from graphium.training.losses import task_sums, total_loss
 
 ROWS = 60
 TASKS = {
@@ -204,6 +208,40 @@ def test_a_restored_loader_goes_on_with_exactly_the_next_batch(prepared, consume
     for found, expected in zip(rest, reference[consumed:], strict=True):
         assert found.keys.equal(expected.keys)
         assert_same_batch(found, expected)
+
+
+@pytest.mark.parametrize(("world_size", "accumulate"), [(2, 1), (3, 2)])
+def test_ranks_together_have_the_gradient_of_one_process(prepared, world_size, accumulate):
+    one = experiment(prepared, BOTH, batch={"accumulate": accumulate})
+    streamed = open_stream(one, prepared)
+    network = build_network(one.model, one.features, streamed.specs, seed=1).double().eval()
+    data = data_module(streamed, one)
+
+    def gradient(ranks, shares):
+        network.zero_grad()
+        for rank in range(ranks):
+            sampler = data._sampler(ranks)
+            maker = training_maker(streamed, data._reader, sampler, torch.device("cpu"))
+            loader = BatchLoader(maker, sampler, rank=rank)
+            loader.load_state_dict({"epoch": 0, "position": 2 * accumulate})
+            for batch in islice(loader, accumulate):
+                sums = task_sums(streamed.specs, network(in_double(batch)), batch.labels)
+                scaled = total_loss(streamed.specs, sums, batch.label_totals, scale=shares)
+                (scaled / shares).backward()  # the averages of ranks and of micro-batches
+        return torch.cat([one.grad.flatten() for one in network.parameters()])
+
+    alone, together = gradient(1, accumulate), gradient(world_size, world_size * accumulate)
+
+    assert float((together - alone).norm() / alone.norm()) < 1e-12
+
+
+def in_double(batch):
+    return dataclasses.replace(
+        batch,
+        atom_table=batch.atom_table.double(),
+        bond_table=batch.bond_table.double(),
+        encodings={name: value.double() for name, value in batch.encodings.items()},
+    )
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 7])

@@ -108,7 +108,12 @@ def same(a, b) -> bool:
     return a == b
 
 
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(experiment: Path, tmp_path: Path):
+@pytest.mark.parametrize("held_in", ["ram", pytest.param("stream", marks=pytest.mark.slow)])
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
+    experiment: Path, tmp_path: Path, held_in: str
+):
+    text = experiment.read_text()
+    experiment.write_text(text.replace("accumulate: 2}", f"accumulate: 2, held_in: {held_in}}}"))
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     finish(start([str(experiment), "--run-dir", str(straight)], tmp_path))
 
