@@ -354,6 +354,25 @@ def test_measured_values_that_a_run_kept_agree_with_the_table_they_came_from(
     check_same_data(read_run(tmp_path / "run"), mix)
 
 
+def test_of_too_many_measured_values_a_part_is_kept_and_compared(
+    run: Path, mix: Mix, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    _keep_measured(copy, mix, "numbers")
+    path = copy / "predictions" / "test" / "numbers.csv"
+    kept = pd.read_csv(path).iloc[::2]
+    kept.to_csv(path, index=False, float_format="%.7g")
+    results = json.loads((copy / "results.json").read_text())
+    results["rows_left_out"] = {"test": {"numbers": [len(kept), 2 * len(kept)]}}
+    (copy / "results.json").write_text(json.dumps(results))
+    check_same_data(read_run(copy), mix)
+
+    kept.assign(weight=kept["weight"] + 0.5).to_csv(path, index=False)
+    with pytest.raises(DataError, match="labels of task 'numbers' changed"):
+        check_same_data(read_run(copy), mix)
+
+
 def test_a_table_that_is_gone_is_named(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     config = tmp_path / "run" / "config.yaml"
