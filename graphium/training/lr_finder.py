@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from graphium.batching.opened import Opened, data_module
 from graphium.batching.step_encodings import to_device
 from graphium.config.experiment import Experiment
+from graphium.config.training import BatchConfig, BudgetConfig
 from graphium.errors import DataError
 from graphium.nn.build import build_network
 from graphium.training.finetune import load_backbone
@@ -84,7 +85,7 @@ def find_learning_rate(
     shares = [group["lr"] / experiment.optimizer.lr for group in optimizer.param_groups]
     if not mix.report.molecules["train"]:
         raise DataError("there are no molecules to train on")
-    whole = experiment.batch.model_copy(update={"accumulate": 1})
+    whole = _whole_steps(experiment)
     loader = data_module(mix, experiment.model_copy(update={"batch": whole})).train_dataloader()
     rates = np.geomspace(first, last, steps)
     losses: list[float] = []
@@ -122,6 +123,17 @@ def find_learning_rate(
             "lower (--from), or look for extreme labels"
         )
     return LearningRates(rates[: len(losses)], np.array(losses), np.array(smoothed))
+
+
+def _whole_steps(experiment: Experiment) -> BatchConfig:
+    """Return options of batches that are each what all ranks and micro-batches see in a step."""
+    batch, trainer = experiment.batch, experiment.trainer
+    budget = batch.budget
+    if budget is not None:
+        shares = batch.accumulate * trainer.devices * trainer.num_nodes
+        limits = budget.model_dump(exclude_none=True)
+        budget = BudgetConfig(**{name: limit * shares for name, limit in limits.items()})
+    return batch.model_copy(update={"accumulate": 1, "budget": budget})
 
 
 def _takes_gpu(experiment: Experiment) -> bool:

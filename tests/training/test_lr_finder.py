@@ -10,6 +10,8 @@ from graphium.cli.main import main
 from graphium.config.load import load_config
 from graphium.errors import DataError
 from graphium.store.prepare import cache_root, prepare_experiment
+from graphium.training import lr_finder
+from graphium.training.losses import task_sums
 from graphium.training.lr_finder import LearningRates, find_learning_rate
 
 ROWS = "smiles,y\n" + "".join(f"{'C' * n}O,{n}\n{'C' * n}N,{n + 0.5}\n" for n in range(1, 16))
@@ -47,6 +49,22 @@ def test_it_ends_where_the_loss_runs_away_and_suggests_a_lower_rate(path):
     assert found.suggestion is not None
     assert 1e-4 < found.suggestion < found.rates[-1]
     assert np.array_equal(found.losses, again.losses)
+
+
+def test_steps_of_a_budget_have_all_micro_batches_of_all_ranks(path, monkeypatch):
+    seen = []
+
+    def recording(specs, outputs, labels):
+        seen.append(float(labels["y"].weights.sum()))
+        return task_sums(specs, outputs, labels)
+
+    monkeypatch.setattr(lr_finder, "task_sums", recording)
+    budget = ("batch.shape=static", "batch.budget={atoms: 64}")
+    for more in ((), ("batch.accumulate=2",), ("trainer.devices=2",)):
+        experiment, mix = opened(path, *budget, *more)
+        find_learning_rate(experiment, mix, last=1e-5, steps=20)
+    assert seen[20] > 1.5 * seen[0]
+    assert seen[40] == seen[20]
 
 
 def test_the_suggestion_is_where_the_curve_falls_most_steeply():
