@@ -121,8 +121,15 @@ def data_differences(contenders: Sequence[Contender]) -> list[str]:
     first = contenders[0].first
     for one in contenders[1:]:
         pair = f"{contenders[0].letter} and {one.letter}"
-        ours, theirs = first.parts(), one.first.parts()
-        other = [name for name in ours if name in theirs and ours[name] != theirs[name]]
+        other = [
+            name
+            for ours, theirs in (
+                (first.parts(), one.first.parts()),
+                (first.streamed_parts(), one.first.streamed_parts()),
+            )
+            for name in ours
+            if name in theirs and ours[name] != theirs[name]
+        ]
         if other:
             found.append(f"{pair} divide {', '.join(other)} into other train, val and test parts")
         for name, task in first.results.tasks.items():

@@ -132,6 +132,11 @@ class FinishedRun:
         )
         return parts
 
+    def streamed_parts(self) -> dict[str, str]:
+        """Return a digest of who is in which part of each dataset of a run that was streamed."""
+        streamed = _read_json(self.path / "splits.json").get("streamed", {})
+        return {name: one["parts_sha256"] for name, one in streamed.items()}
+
     def history(self) -> pd.DataFrame:
         """Return ``metrics.csv``: epoch, step, part, task, label, metric, value."""
         columns = ["epoch", "step", "part", "task", "label", "metric", "value"]

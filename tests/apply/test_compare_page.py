@@ -96,6 +96,14 @@ def test_other_labels_and_other_splits_are_pointed_out(two):
     assert second == "A and B are measured on other labels of energy: test 10 and 4, val 10 and 10"
 
 
+def test_other_splits_of_streamed_runs_are_pointed_out(two):
+    for run, digest in zip(two, ("1f", "2e"), strict=True):
+        splits = {"datasets": {}, "streamed": {"alcohols": {"parts_sha256": digest}}}
+        (run / "splits.json").write_text(json.dumps(splits))
+    found = data_differences(read_contenders(two))
+    assert found == ["A and B divide alcohols into other train, val and test parts"]
+
+
 def test_a_task_of_one_run_leaves_the_other_cell_empty(two):
     results = json.loads((two[1] / "results.json").read_text())
     del results["tasks"]["charge"]
