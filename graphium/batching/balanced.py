@@ -54,9 +54,13 @@ class BalancedSampler:
             Molecules, one micro-batch after the other, and [steps * shares + 1] where each begins.
             Those of one step stand together: first those of all ranks, then the next of each.
         """
-        if self._last[0] != epoch:
-            self._last = (epoch, *self._fill(epoch))
-        return self._last[1:]
+        last, molecules, starts = (
+            self._last
+        )  # all at once: another thread may ask for another epoch
+        if last != epoch:
+            molecules, starts = self._fill(epoch)
+            self._last = (epoch, molecules, starts)
+        return molecules, starts
 
     def _fill(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         molecules = self.order(epoch)
