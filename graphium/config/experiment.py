@@ -166,6 +166,13 @@ class Experiment(Section):
                 "static batches are filled from molecules of all sizes, and batch.held_in is "
                 "stream, which holds few at a time; use varying, or held_in: mmap",
             )
+        ranks = self.trainer.devices * self.trainer.num_nodes
+        if ranks > self.batch.lanes:
+            yield FieldError(
+                ("batch", "lanes"),
+                f"{ranks} ranks stream from {self.batch.lanes} lanes, of which each rank needs one "
+                f"at least; use {ranks} or more, or train on fewer devices",
+            )
         for name, dataset in self.datasets.items():
             if dataset.duplicates == "missing":
                 yield FieldError(

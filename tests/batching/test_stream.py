@@ -323,6 +323,12 @@ def test_duplicates_that_must_be_compared_are_refused_by_name(prepared):
         experiment(prepared, duplicates="missing")
 
 
+def test_ranks_without_a_lane_are_refused_before_anything_is_read(prepared):
+    one = experiment(prepared, batch={"lanes": 2}).model_dump()
+    with pytest.raises(ValueError, match=r"4 ranks stream from 2 lanes.*use 4 or more"):
+        Experiment.model_validate(one | {"trainer": {"devices": 2, "num_nodes": 2}})
+
+
 def test_tasks_without_a_training_label_and_wrong_classes_are_refused_at_the_opening(prepared):
     held_out = {"kind": "file", "file": str(prepared / "held_out.json")}
     (prepared / "held_out.json").write_text('{"train": [10], "test": [11, 12]}')
