@@ -30,7 +30,7 @@ from graphium.graphs.mol_batch import MolBatch
 from graphium.store import arrays
 from graphium.store.prepare import cache_root, prepare_experiment
 
-ROUNDS = 3
+ROUNDS = 5
 SIZES = (256, 1_024)
 PYG_MOLECULES = 8_192
 ZINC = "smiles/zinc250k.parquet"

@@ -90,17 +90,25 @@ def _fill_graphs(  # type: ignore[no-untyped-def]
     out_molecule,
 ):
     num_bonds = len(out_bond_code)
+    begin_forward, begin_back = out_index[0, :num_bonds], out_index[0, num_bonds:]
+    end_forward, end_back = out_index[1, :num_bonds], out_index[1, num_bonds:]
     for g in range(len(molecules)):
-        first, atom = atom_offset[molecules[g]], atom_start[g]
-        for i in range(atom_start[g + 1] - atom):
+        # Unsigned, and one array a loop: places need no look at their sign, and loops run in SIMD.
+        first, atom = np.uint64(atom_offset[molecules[g]]), np.uint64(atom_start[g])
+        count = np.uint64(atom_start[g + 1]) - atom
+        for i in range(count):
             out_atom_code[atom + i] = atom_code[first + i]
+        for i in range(count):
             out_molecule[atom + i] = g
-        first, bond = bond_offset[molecules[g]], bond_start[g]
-        for i in range(bond_start[g + 1] - bond):
+        first, bond = np.uint64(bond_offset[molecules[g]]), np.uint64(bond_start[g])
+        count = np.uint64(bond_start[g + 1]) - bond
+        for i in range(count):
             out_bond_code[bond + i] = bond_code[first + i]
-            begin, end = atom + bond_ends[first + i, 0], atom + bond_ends[first + i, 1]
-            out_index[0, bond + i] = out_index[1, num_bonds + bond + i] = begin
-            out_index[1, bond + i] = out_index[0, num_bonds + bond + i] = end
+        for i in range(count):
+            begin = atom_start[g] + np.int64(bond_ends[first + i, 0])
+            end = atom_start[g] + np.int64(bond_ends[first + i, 1])
+            begin_forward[bond + i] = end_back[bond + i] = begin
+            end_forward[bond + i] = begin_back[bond + i] = end
 
 
 @njit(cache=True, nogil=True)

@@ -68,10 +68,11 @@ class StreamMaker:
         totals = self._mix.label_totals(whole_step)
         segment = self._mix.rows.segments_of(molecules)
         with self._lock:
-            used, member = np.unique(segment, return_inverse=True)
+            used = np.flatnonzero(np.bincount(segment, minlength=1))
             slots, places = self._cache.hold(used.tolist() or [0])
-            first = np.array([slots.first(place) for place in places], np.int64)
-            positions = first[member] + molecules - self._mix.rows.starts[segment]
+            first = np.zeros(self._mix.rows.num_segments, np.int64)
+            first[used] = [slots.first(place) for place in places[: len(used)]]
+            positions = first[segment] + molecules - self._mix.rows.starts[segment]
             batch = collate(slots.graphs, slots.tasks, positions, totals, self._cutter)
             self._cache.expect(self._upcoming(molecules))
         batch = replace(batch, keys=torch.from_numpy(molecules.copy()))

@@ -226,7 +226,7 @@ class StreamSampler:
         order = self._orders.pop((epoch, segment), None)
         if order is None:
             rows = self._rows.of("train", segment)
-            order = rows[np.argsort(seeded_hash((self._seed, epoch), rows), kind="stable")]
+            order = rows[np.argsort(seeded_hash((self._seed, epoch), rows))]  # 64 bits: no ties
         self._orders[epoch, segment] = order  # the one used last stands last
         if len(self._orders) > 3 * self._lanes * self._rows.num_stores:
             self._orders.pop(next(iter(self._orders)), None)
