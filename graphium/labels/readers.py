@@ -117,7 +117,10 @@ def _open_csv(path: Path, delimiter: str, blank_rows: bool) -> TableFile:
 
     def read(block_size: int) -> Iterator[pa.RecordBatch]:
         options = pa.csv.ReadOptions(
-            column_names=list(header.columns), block_size=block_size, **skipped
+            column_names=list(header.columns),
+            block_size=block_size,
+            use_threads=False,  # with threads, Arrow does not name the row of a mistake
+            **skipped,
         )
         return iter(pa.csv.open_csv(path, options, parse, convert))
 
