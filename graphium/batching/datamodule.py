@@ -29,14 +29,18 @@ class MolDataModule(pl.LightningDataModule):
     Args:
         mix: The data.
         experiment: Batch sizes, sampling and the seed of the order.
+        device: Where the network is, until a trainer says so; by default the CPU.
 
     Raises:
         DataError: Sampling visits no molecule; later, that a molecule exceeds ``batch.budget``.
     """
 
-    def __init__(self, mix: Mix, experiment: Experiment) -> None:
+    def __init__(
+        self, mix: Mix, experiment: Experiment, device: torch.device | None = None
+    ) -> None:
         super().__init__()
         self._mix = mix
+        self._device = device or torch.device("cpu")
         self._batch = experiment.batch
         self._features = experiment.features
         self._seed = experiment.seed
@@ -117,7 +121,7 @@ class MolDataModule(pl.LightningDataModule):
 
     def _maker(self) -> BatchMaker:
         """Return what makes the batches of this rank, for the device of its network."""
-        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        device = self._device if self.trainer is None else self.trainer.strategy.root_device
         if device not in self._makers:
             kind = DeviceMaker if self._batch.held_in == "cuda" else HostMaker
             self._makers[device] = kind(self._mix.graphs, self._mix.tasks, self._features, device)

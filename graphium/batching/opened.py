@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from graphium.batching.datamodule import MolDataModule
 from graphium.batching.mix import open_mix
 from graphium.batching.mix_data import Mix
@@ -31,13 +33,20 @@ def open_data(experiment: Experiment, root: Path) -> Opened:
     return open_mix(experiment, root, to=held_in)
 
 
-def data_module(mix: Opened, experiment: Experiment) -> DataModule:
+def data_module(
+    mix: Opened, experiment: Experiment, device: torch.device | None = None
+) -> DataModule:
     """Return what gives Lightning the loaders of an opened mix.
+
+    Args:
+        mix: The data.
+        experiment: Batches and the seed of their order.
+        device: Where the network is, if there is no trainer of Lightning that knows.
 
     Raises:
         DataError: Sampling visits no molecule.
         StoreError: The vocabulary of a segment is damaged.
     """
     if isinstance(mix, StreamedMix):
-        return StreamDataModule(mix, experiment)
-    return MolDataModule(mix, experiment)
+        return StreamDataModule(mix, experiment, device)
+    return MolDataModule(mix, experiment, device)

@@ -26,6 +26,7 @@ class StreamDataModule(pl.LightningDataModule):
     Args:
         mix: The data.
         experiment: Batch sizes and the seed of the order.
+        device: Where the network is, until a trainer says so; by default the CPU.
 
     Raises:
         StoreError: The vocabulary of a segment is damaged.
@@ -34,9 +35,12 @@ class StreamDataModule(pl.LightningDataModule):
     strata = None
     """An epoch visits each row once."""
 
-    def __init__(self, mix: StreamedMix, experiment: Experiment) -> None:
+    def __init__(
+        self, mix: StreamedMix, experiment: Experiment, device: torch.device | None = None
+    ) -> None:
         super().__init__()
         self._mix = mix
+        self._network_on = device or torch.device("cpu")
         self._batch = experiment.batch
         self._seed = experiment.seed
         self._reader = SegmentReader(mix.sources, mix.rows, mix.features)
@@ -90,7 +94,7 @@ class StreamDataModule(pl.LightningDataModule):
         return EvalLoader(self._makers[part], batches, prefetch=self._batch.prefetch)
 
     def _device(self) -> torch.device:
-        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        return self._network_on if self.trainer is None else self.trainer.strategy.root_device
 
     def _rank_and_world_size(self) -> tuple[int, int]:
         if self.trainer is None:

@@ -79,14 +79,15 @@ def find_learning_rate(
     )
     if experiment.finetune is not None:
         load_backbone(network, experiment)
-    device = "cuda" if _takes_gpu(experiment) else "cpu"
+    device = torch.device("cuda", 0) if _takes_gpu(experiment) else torch.device("cpu")
     network.to(device)
     optimizer = build_optimizer(network, experiment.optimizer, is_frozen_first=lambda _: False)
     shares = [group["lr"] / experiment.optimizer.lr for group in optimizer.param_groups]
     if not mix.report.molecules["train"]:
         raise DataError("there are no molecules to train on")
     whole = _whole_steps(experiment)
-    loader = data_module(mix, experiment.model_copy(update={"batch": whole})).train_dataloader()
+    whole_steps = experiment.model_copy(update={"batch": whole})
+    loader = data_module(mix, whole_steps, device).train_dataloader()
     rates = np.geomspace(first, last, steps)
     losses: list[float] = []
     smoothed: list[float] = []
@@ -100,7 +101,7 @@ def find_learning_rate(
         for group, share in zip(optimizer.param_groups, shares, strict=True):
             group["lr"] = float(rate) * share
         torch.manual_seed(derive_seed(experiment.seed, "step", 0, step, 0))
-        batch = to_device(batch, experiment.features, torch.device(device))
+        batch = to_device(batch, experiment.features, device)
         sums = task_sums(mix.specs, network(batch), batch.labels)
         loss = total_loss(mix.specs, sums, batch.label_totals)
         value = loss.item()

@@ -5,12 +5,29 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from graphium.batching import datamodule
 from graphium.batching.datamodule import MolDataModule
 from graphium.batching.maker import HostMaker
 from graphium.errors import DataError
 from graphium.testing.toy import toy_experiment, toy_mix
 
 EPOCHS = 3
+
+
+@pytest.mark.parametrize("held_in", ["ram", "cuda"])
+def test_batches_without_a_trainer_are_made_for_the_device_that_is_named(monkeypatch, held_in):
+    made = []
+
+    def maker(graphs, tasks, features, device):
+        made.append(device)
+        return HostMaker(graphs, tasks, features)
+
+    for name in ("HostMaker", "DeviceMaker"):
+        monkeypatch.setattr(datamodule, name, maker)
+    experiment = toy_experiment(batch={"held_in": held_in}, trainer={"accelerator": "auto"})
+    for device in (None, torch.device("cuda", 0)):
+        next(iter(MolDataModule(toy_mix(), experiment, device).train_dataloader()))
+    assert made == [torch.device("cpu"), torch.device("cuda", 0)]
 
 
 class Recorder(pl.LightningModule):
