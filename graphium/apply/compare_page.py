@@ -9,11 +9,11 @@ from graphium.apply.contenders import (
     COMPARED,
     Contender,
     config_differences,
-    data_differences,
     metric_rows,
     read_contenders,
     shorten,
 )
+from graphium.apply.fairness import data_differences
 from graphium.apply.figures.compared import compared_losses
 from graphium.apply.page import page_templates
 from graphium.apply.report import format_duration

@@ -115,37 +115,6 @@ def config_differences(contenders: Sequence[Contender]) -> dict[str, list[str | 
     return differing(records)
 
 
-def data_differences(contenders: Sequence[Contender]) -> list[str]:
-    """Return in words where runs cannot be compared fairly: other rows, or other labels."""
-    found = []
-    first = contenders[0].first
-    for one in contenders[1:]:
-        pair = f"{contenders[0].letter} and {one.letter}"
-        other = [
-            name
-            for ours, theirs in (
-                (first.parts(), one.first.parts()),
-                (first.streamed_parts(), one.first.streamed_parts()),
-            )
-            for name in ours
-            if name in theirs and ours[name] != theirs[name]
-        ]
-        if other:
-            found.append(f"{pair} divide {', '.join(other)} into other train, val and test parts")
-        for name, task in first.results.tasks.items():
-            there = one.first.results.tasks.get(name)
-            if there is None:
-                continue
-            counts = [[result.count(part) for part in COMPARED] for result in (task, there)]
-            if counts[0] != counts[1]:
-                test, val = zip(*counts, strict=True)
-                found.append(
-                    f"{pair} are measured on other labels of {name}: "
-                    f"test {test[0]:,} and {test[1]:,}, val {val[0]:,} and {val[1]:,}"
-                )
-    return found
-
-
 def metric_rows(contenders: Sequence[Contender]) -> list[MetricRow]:
     """Return every metric of every task, the best of each part marked."""
     tasks = dict.fromkeys(name for one in contenders for name in one.first.results.tasks)

@@ -8,10 +8,10 @@ from fabricated_run import fabricate_run
 from graphium.apply.compare_page import render_comparison, write_comparison
 from graphium.apply.contenders import (
     config_differences,
-    data_differences,
     metric_rows,
     read_contenders,
 )
+from graphium.apply.fairness import data_differences
 from graphium.cli.main import main
 from graphium.errors import DataError, UsageError
 
@@ -102,6 +102,43 @@ def test_other_splits_of_streamed_runs_are_pointed_out(two):
         (run / "splits.json").write_text(json.dumps(splits))
     found = data_differences(read_contenders(two))
     assert found == ["A and B divide alcohols into other train, val and test parts"]
+
+
+def test_as_many_labels_with_other_values_are_pointed_out(two):
+    path = two[1] / "predictions" / "test" / "charge.csv"
+    lines = path.read_text().splitlines()
+    dataset, row, *rest = lines[3].split(",")[1:]
+    lines[3] = ",".join(["CCCCC", dataset, row, *rest])  # another molecule
+    place = lines[0].split(",").index("q")
+    cells = lines[7].split(",")
+    lines[7] = ",".join([*cells[:place], "99.5", *cells[place + 1 :]])
+    path.write_text("\n".join(lines) + "\n")
+    (said,) = data_differences(read_contenders(two))
+    num = len(lines) - 1
+    assert said == (
+        f"A and B are measured on other labels of charge: 2 of {num} rows of test have another "
+        "molecule, or another value"
+    )
+
+
+def test_the_order_of_rows_does_not_matter(two):
+    for path in (two[1] / "predictions").rglob("*.csv"):
+        header, *lines = path.read_text().splitlines()
+        path.write_text("\n".join([header, *lines[::-1]]) + "\n")
+    assert data_differences(read_contenders(two)) == []
+
+
+def test_runs_that_the_first_has_nothing_in_common_with_are_compared_with_each_other(two, tmp_path):
+    third = fabricate_run(tmp_path / "c", rows=9)
+    first = json.loads((two[0] / "results.json").read_text())
+    del first["tasks"]["energy"]
+    (two[0] / "results.json").write_text(json.dumps(first))
+    results = json.loads((third / "results.json").read_text())
+    results["tasks"]["energy"]["coverage"]["val"]["expt"] = 7
+    (third / "results.json").write_text(json.dumps(results))
+    assert data_differences(read_contenders([*two, third])) == [
+        "B and C are measured on other labels of energy: test 10 and 10, val 10 and 7"
+    ]
 
 
 def test_a_task_of_one_run_leaves_the_other_cell_empty(two):
