@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from graphium.config.training import WandbConfig
+from graphium.training.run_files import write_json
 
 log = logging.getLogger("graphium")
+
+MAX_LABELS = 40
+"""Labels of a task beyond which Weights & Biases gets the task's metrics alone, as it does of a
+single label; ``metrics.csv`` has those of each."""
 
 _INPUTS = ("config.yaml", "splits.json", "environment.json", "results.json")
 """Files of a run that become an artifact."""
@@ -56,8 +61,10 @@ class CsvTracker:
             with path.open(newline="") as file:
                 rows = list(csv.reader(file))[1:]
             kept = [row for row in rows if len(row) == len(Entry._fields) and int(row[1]) <= step]
-        with path.open("w", newline="") as file:
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("w", newline="") as file:
             csv.writer(file).writerows([list(Entry._fields), *kept])
+        temporary.replace(path)  # at once: a kill here must not cost the epochs before
         self._path = path
 
     def log(self, entries: Iterable[Entry]) -> None:
@@ -121,13 +128,18 @@ class WandbTracker:
                 run_dir / "wandb" / "offline-run-*",
             )
             self._run = start("offline")
-        id_file.write_text(json.dumps({"id": self._run.id}))
+        write_json(id_file, {"id": self._run.id})
 
     def log(self, entries: Iterable[Entry]) -> None:
         """Send one epoch, with the optimiser step as its axis."""
+        entries = list(entries)
+        labels = {entry.task: set[str]() for entry in entries}
+        for entry in entries:
+            labels[entry.task].update({entry.label} - {""})
         by_step: dict[int, dict[str, float]] = {}
         for entry in entries:
-            if entry.value is not None:
+            is_shown = not entry.label or 1 < len(labels[entry.task]) <= MAX_LABELS
+            if is_shown and entry.value is not None:
                 path = "/".join(p for p in (entry.part, entry.task, entry.label, entry.metric) if p)
                 by_step.setdefault(entry.step, {"epoch": entry.epoch})[path] = entry.value
         for step, values in by_step.items():

@@ -2,9 +2,12 @@
 
 import csv
 import sys
+from pathlib import Path
+
+import pytest
 
 from graphium.config.training import WandbConfig
-from graphium.training.tracking import CsvTracker, Entry, WandbTracker
+from graphium.training.tracking import MAX_LABELS, CsvTracker, Entry, WandbTracker
 
 
 def entry(step, value=1.0, **changes):
@@ -31,6 +34,33 @@ def test_a_resumed_run_forgets_what_it_will_do_again(tmp_path):
     tracker = CsvTracker(path, step=20)
     tracker.log([entry(30, 7.0)])
     assert read(path) == [(10, "1"), (20, "1"), (30, "7")]
+
+
+def test_a_kill_while_a_resumed_run_drops_lines_costs_none(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.csv"
+    CsvTracker(path, step=0).log([entry(10), entry(20)])
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        CsvTracker(path, step=10)
+    assert read(path) == [(10, "1"), (20, "1")]
+
+
+def test_wandb_gets_each_label_of_a_task_of_few_and_the_mean_of_many(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    tracker = WandbTracker(WandbConfig(mode="offline"), tmp_path, "name", {})
+    sent = []
+    monkeypatch.setattr(tracker._run, "log", lambda values, step: sent.append((step, values)))
+    few = [entry(3, task="few", label=label) for label in ("", "a", "b")]
+    many = [entry(3, task="many", label=f"l{i}") for i in range(MAX_LABELS + 1)]
+    one = [entry(3, 4.0, task="one"), entry(3, 4.0, task="one", label="a")]
+    tracker.log([*few, *many, *one, entry(3, 2.0, task="many"), entry(3, None, metric="r2")])
+    tracker.close()
+    wanted = {"val/few/mae": 1.0, "val/few/a/mae": 1.0, "val/few/b/mae": 1.0, "val/many/mae": 2.0}
+    assert sent == [(3, {"epoch": 1, **wanted, "val/one/mae": 4.0})]
 
 
 def test_wandb_offline_needs_no_account(tmp_path, monkeypatch):
