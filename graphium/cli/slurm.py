@@ -108,8 +108,10 @@ def slurm(
         _check_run_dir(task, experiment)
     missing = _missing(experiments)
 
+    from graphium.store.prepare import cache_root
+
     base.parent.mkdir(parents=True, exist_ok=True)
-    where = Place(Path.cwd(), Path(sys.executable).parent)
+    where = Place(Path.cwd(), Path(sys.executable).parent, cache_root().absolute())
     logs = Path.cwd() / base  # as a job sees it
     script = train_script(
         first.name, tasks, overrides, resources, where, logs.with_name(f"{base.name}.log"),

@@ -49,6 +49,8 @@ class Place:
     """The working directory."""
     programs: Path
     """The folder of ``graphium-train``."""
+    cache: Path
+    """The folder of the stores."""
 
 
 def train_script(
@@ -84,7 +86,7 @@ def train_script(
         options.append(f"--array=0-{len(tasks) - 1}{limit}")
         log = log.with_name(f"{log.stem}.%a{log.suffix}")
     options += [
-        f"--output={log}",
+        f"--output={shlex.quote(str(log))}",
         "--open-mode=append",
         "--requeue",
         f"--signal=USR1@{notice}",
@@ -137,7 +139,7 @@ def prepare_script(
     """
     options = [f"--job-name={name}-prepare", "--nodes=1"]
     options += resources.lines(1, 0)
-    options += [f"--output={log}", "--open-mode=append", "--requeue"]
+    options += [f"--output={shlex.quote(str(log))}", "--open-mode=append", "--requeue"]
     lines = [*_head(options, place), "", "# Goes on where it was interrupted."]
     for one in experiments:
         words = " ".join(shlex.quote(word) for word in (str(one), *overrides))
@@ -155,7 +157,9 @@ def _head(options: Sequence[str], place: Place) -> list[str]:
         "set -e",
         f"cd {shlex.quote(str(place.folder))}",
         f'export PATH={shlex.quote(str(place.programs))}:"$PATH"',
+        f"export GRAPHIUM_CACHE_DIR={shlex.quote(str(place.cache))}",
         'export OMP_NUM_THREADS="$SLURM_CPUS_PER_TASK"',
+        'export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"  # srun has one core a task without it',
     ]
 
 

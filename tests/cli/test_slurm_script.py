@@ -1,6 +1,7 @@
 """graphium slurm: what the scripts say, and what is refused before one is written."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -52,6 +53,8 @@ def test_a_script_asks_for_a_task_for_each_gpu_and_comes_back(folder, capsys):
     run = script.with_suffix("").relative_to(folder)
     assert f"--run-dir {run} --auto-resume --no-prepare" in text
     assert "small.yaml trainer.max_epochs=7" in text
+    assert 'export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"' in text  # else a core a task
+    assert f"export GRAPHIUM_CACHE_DIR={folder / 'cache'}" in text  # where stores were looked for
     (prepare,) = (folder / "runs" / "small").glob("*.prepare.sbatch")
     assert "gpus-per-node" not in options(prepare)
     assert "graphium data prepare small.yaml trainer.max_epochs=7" in prepare.read_text()
@@ -70,6 +73,15 @@ def test_experiments_and_seeds_are_tasks_of_one_array(folder):
     assert "SEEDS=(seed=5 seed=6 seed=5 seed=6)" in script
     assert "RUNS=(out/small-5 out/small-6 out/other-5 out/other-6)" in script
     assert "EXPERIMENTS=(small.yaml small.yaml other.yaml other.yaml)" in script
+
+
+def test_paths_with_spaces_are_one_word_to_sbatch_and_to_the_shell(folder):
+    assert call("small.yaml", "--run-dir", "my runs/first") == 0
+    text = (folder / "my runs" / "first.sbatch").read_text()
+    assert shlex.split(options(folder / "my runs" / "first.sbatch")["output"]) == [
+        str(folder / "my runs" / "first.log")
+    ]
+    assert "--run-dir 'my runs/first' --auto-resume" in text
 
 
 @pytest.mark.parametrize(
