@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Written:
         n = len(self.atoms)
         return {"graph": 1, "node": n, "edge": self.num_edges, "nodepair": n * (n - 1) // 2}[level]
 
-    def arrange(self, level: Level, labels: NDArray[Any]) -> NDArray[Any] | str:
+    def arrange(self, level: Level, labels: NDArray[np.float64]) -> NDArray[np.float64] | str:
         """Return labels in the order of the text, or what is wrong with them."""
         match level:
             case "graph":

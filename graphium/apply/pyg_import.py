@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -124,9 +124,8 @@ def _first_with(molecules: "Sequence[Data]") -> dict[str, int]:
     """Return attribute -> the first molecule that has it."""
     found: dict[str, int] = {}
     for row in range(len(molecules)):
-        data = molecules[row]
-        for key in data.keys():  # noqa: SIM118  # not a mapping
-            if data[key] is not None:
+        for key, value in molecules[row].to_dict().items():
+            if value is not None:
                 found.setdefault(key, row)
     return found
 
@@ -191,7 +190,7 @@ def _as_matrix_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape if len(shape) == 2 and shape[0] == 1 else (-1, *shape)
 
 
-def _values(values: Any) -> NDArray[Any]:
+def _values(values: object) -> NDArray[np.generic]:
     """Return a tensor, an array, a list or a number as an array; numbers in float64."""
     if isinstance(values, Tensor):
         values = values.detach().cpu().double().numpy()
@@ -199,11 +198,12 @@ def _values(values: Any) -> NDArray[Any]:
     return array.astype(np.float64) if array.dtype.kind in "iubf" else array
 
 
-def _matrix(values: Any, level: Level) -> NDArray[Any]:
+def _matrix(values: object, level: Level) -> NDArray[np.float64]:
     """Return [places, L] labels of a molecule: one row at the level of molecules."""
-    array = _values(values)
-    if array.dtype.kind != "f":
+    found = _values(values)
+    if found.dtype.kind != "f":
         raise DataError(f"{str(values)[:40]!r} is given as labels; these are numbers.")
+    array = found.astype(np.float64, copy=False)
     if level == "graph":
         return array.reshape(1, -1)
     return array[:, None] if array.ndim == 1 else array
@@ -230,7 +230,7 @@ def _rows(
     return pa.table(cells)
 
 
-def _arranged(data: "Data", labels: _Labels, row: int, graph: Written) -> NDArray[Any]:
+def _arranged(data: "Data", labels: _Labels, row: int, graph: Written) -> NDArray[np.float64]:
     """Return the labels of one molecule in the order of its text; none where there are none."""
     if labels.attribute not in data or data[labels.attribute] is None:
         return np.full((int(labels.level == "graph"), len(labels.columns)), np.nan)
@@ -253,13 +253,13 @@ def _arranged(data: "Data", labels: _Labels, row: int, graph: Written) -> NDArra
     return found
 
 
-def _column(values: Sequence[NDArray[Any]], level: Level) -> pa.Array:
+def _column(values: Sequence[NDArray[np.float64]], level: Level) -> pa.Array:
     if level == "graph":
         return pa.array(np.concatenate(values), from_pandas=True)
     return pa.array([_list(one) for one in values], pa.list_(pa.float64()))
 
 
-def _list(values: NDArray[Any]) -> list[float | None] | None:
+def _list(values: NDArray[np.float64]) -> list[float | None] | None:
     known = [None if np.isnan(value) else float(value) for value in values]
     return known if any(value is not None for value in known) else None
 

@@ -8,7 +8,7 @@ the same id share clip paths and glyphs.
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -17,12 +17,15 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType  # not in the oldest versions
+
 BLUE, ORANGE, GREY = "#1B7FBD", "#E69F00", "#8A8F98"
 """After Okabe and Ito's palette, which colour-blind readers tell apart; the blue is a little
 lighter so that it can be seen on a dark page."""
 
 _INK = "#010203"  # stands for the page's own colour until the SVG is written
-_STYLE: Any = {  # Any: matplotlib's stubs want a dictionary of literal keys
+_STYLE: "dict[RcKeyType, str | float]" = {
     "svg.fonttype": "none",
     "svg.hashsalt": "graphium",  # the same figure has the same ids each time
     "text.parse_math": False,  # a label may hold a dollar sign
