@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from graphium.cli.train import load_experiment, prepare_missing
+from graphium.errors import DataError, UsageError
 
 
 def convert(
@@ -32,6 +33,13 @@ def convert(
     and be fine-tuned; to resume, it lacks the optimiser.
     """
     console = Console()
+    if not source.is_file():
+        raise DataError(f"{source} is no file")
+    target = source.with_suffix("") if out is None else out
+    if target == source:
+        raise UsageError(f"{source} has no ending to leave out; name the new checkpoint with --out")
+    if target.exists():
+        raise UsageError(f"{target} exists; remove it, or name another folder with --out")
     loaded = load_experiment(experiment, overrides or [])
     prepare_missing(loaded, console, workers=0, may_prepare=True)
 
@@ -39,7 +47,6 @@ def convert(
     from graphium.batching.mix import open_mix
     from graphium.store.prepare import cache_root
 
-    target = source.with_suffix("") if out is None else out
     specs = open_mix(loaded, cache_root()).specs
     found = convert_checkpoint(source, target, loaded, specs, prefix=prefix)
     under = f", under '{found}'" if found else ""

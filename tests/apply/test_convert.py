@@ -8,6 +8,7 @@ import torch
 from graphium.apply.convert import convert_checkpoint
 from graphium.apply.model import load_model
 from graphium.checkpoint.load import read_model
+from graphium.cli.main import main
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
 from graphium.errors import CheckpointError, DataError, UsageError
@@ -101,3 +102,21 @@ def test_nothing_is_overwritten(tmp_path, network):
     path = saved(tmp_path, network.state_dict())
     with pytest.raises(UsageError, match="exists"):
         convert_checkpoint(path, tmp_path / "model", EXPERIMENT, SPECS)
+
+
+def said_to(capsys, *words):
+    with pytest.raises(SystemExit) as ended:
+        main(["convert", *map(str, words)])
+    assert ended.value.code in (2, 3)
+    return capsys.readouterr().err
+
+
+def test_the_command_says_before_it_prepares_anything_where_it_cannot_write(tmp_path, capsys):
+    bare, foreign = tmp_path / "weights", tmp_path / "foreign.ckpt"
+    assert "is no file" in said_to(capsys, bare, "e.yaml")
+    for path in (bare, foreign):
+        path.write_bytes(b"")
+    assert "name the new checkpoint with --out" in said_to(capsys, bare, "e.yaml")
+    (tmp_path / "foreign").mkdir()
+    assert f"{tmp_path / 'foreign'} exists" in said_to(capsys, foreign, "e.yaml")
+    assert bare.read_bytes() == b""
