@@ -47,11 +47,13 @@ def write_comparison(paths: Sequence[Path], target: Path) -> Path:
         The page.
 
     Raises:
-        UsageError: There is nothing to compare.
+        UsageError: There is nothing to compare, or the page is a folder.
         DataError: One is no finished run.
     """
     if len(paths) < 2:
         raise UsageError("a comparison needs two runs or more")
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; name the page: --out {target / 'compare.html'}")
     page = render_comparison(read_contenders(paths))
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")

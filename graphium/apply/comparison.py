@@ -1,7 +1,8 @@
 """The model beside its baselines: one metric, one part, one line."""
 
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -142,6 +143,20 @@ def format_number(value: float | None) -> str:
     if value == 0 or 0.1 <= abs(value) < 10:
         return f"{value:.3f}"
     return f"{value:#.3g}" if 1e-4 <= abs(value) < 0.1 else f"{value:.4g}"
+
+
+def format_spread(values: Sequence[float]) -> str:
+    """Return mean ± sample standard deviation, this with the decimals of the mean.
+
+    A spread below these decimals has two digits of its own; of one value there is none.
+    """
+    mean = format_number(statistics.fmean(values))
+    if len(values) < 2:
+        return mean
+    spread = statistics.stdev(values)
+    decimals = len(mean.partition(".")[2]) if "e" not in mean else 0
+    text = f"{spread:.{decimals}f}"
+    return f"{mean} ± {text if float(text) or not spread else f'{spread:.2g}'}"
 
 
 def _unit_of(task: TaskResult, metric: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 from graphium.apply.comparison import (
     Cell,
     compare,
-    format_number,
+    format_spread,
     has_one_unit,
     reported_metrics,
 )
@@ -49,9 +49,7 @@ class Contender:
         known = [value for value in values if value is not None]
         if not known:
             return "undefined"
-        text = format_number(statistics.fmean(known))
-        if len(known) > 1:
-            text += f" ± {format_number(statistics.stdev(known))}"
+        text = format_spread(known)
         return (
             text if len(known) == len(values) else f"{text} ({len(known)} of {len(values)} seeds)"
         )
@@ -105,14 +103,22 @@ def _read(path: Path) -> Iterator[FinishedRun]:
 
 
 def config_differences(contenders: Sequence[Contender]) -> dict[str, list[str | None]]:
-    """Return the options that differ, each with its value in every run; None where it is absent."""
+    """Return the options that differ, each with its value in every run; None where it is absent.
+
+    A section that some runs lack is told by the options that it sets.
+    """
     records: list[Mapping[str, Any]] = []
     for one in contenders:
         record = one.first.experiment().model_dump(mode="json")
         seeds = [run.results.seed for run in one.runs]
         record["seed"] = seeds[0] if len(seeds) == 1 else seeds
         records.append(record)
-    return differing(records)
+    unset = (None, "null")
+    return {
+        key: values
+        for key, values in differing(records).items()
+        if any(value not in unset for value in values)
+    }
 
 
 def metric_rows(contenders: Sequence[Contender]) -> list[MetricRow]:

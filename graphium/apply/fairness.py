@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from graphium.apply.contenders import COMPARED, Contender
 from graphium.apply.finished_run import FinishedRun, TaskResult
-from graphium.graphs.levels import place_columns
 
 
 def data_differences(contenders: Sequence[Contender]) -> list[str]:
@@ -63,8 +62,8 @@ def _other_labels(contenders: Sequence[Contender]) -> Iterator[str]:
             changed = _changed_rows(before.first, one.first, name)
             if changed:
                 yield (
-                    f"{pair} are measured on other labels of {name}: {' and '.join(changed)} have "
-                    "another molecule, or another value"
+                    f"{pair} are measured on other labels of {name}: {' and '.join(changed)} are "
+                    "others, or have other values"
                 )
 
 
@@ -88,6 +87,10 @@ def _changed_rows(ours: FinishedRun, theirs: FinishedRun, name: str) -> list[str
 
 
 def _digests(table: pd.DataFrame, task: TaskResult) -> NDArray[np.uint64]:
-    """Return a number for molecule, place and labels of each row, in increasing order."""
-    told = table[["smiles", *place_columns(task.level), *task.labels]]
+    """Return a number for row and labels of each line of predictions, in increasing order.
+
+    Neither SMILES nor places are asked: molecules that several tables have are written as the first
+    one does, and whether others are joined to them differs from run to run.
+    """
+    told = table[["row", *task.labels]]
     return np.sort(pd.util.hash_pandas_object(told, index=False).to_numpy(np.uint64))

@@ -1,14 +1,21 @@
 """What a run, or several seeds of it, reached: a table for the terminal."""
 
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from graphium.apply.comparison import RIVALS, Cell, Comparison, compare, format_number, main_metric
+from graphium.apply.comparison import (
+    RIVALS,
+    Cell,
+    Comparison,
+    compare,
+    format_number,
+    format_spread,
+    main_metric,
+)
 from graphium.apply.finished_run import FinishedRun, read_run
 from graphium.config.data import Part
 
@@ -51,7 +58,9 @@ def summarize_seeds(directory: Path, run_dirs: Sequence[Path]) -> Table:
         table.add_row(*_head(name, lines[0]), *cells)
         record[name] = {"metric": lines[0].metric, "unit": lines[0].unit, **columns}
     content = {"part": part, "seeds": [run.results.seed for run in runs], "tasks": record}
-    (directory / "seeds.json").write_text(json.dumps(content, indent=2) + "\n")
+    temporary = directory / ".seeds.json.tmp"
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(directory / "seeds.json")  # whole or absent: it says that all seeds are done
     return table
 
 
@@ -82,7 +91,4 @@ def _spread(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "undefined"
-    mean = format_number(statistics.fmean(known))
-    if len(known) == 1 or max(known) == min(known):
-        return mean
-    return f"{mean} ± {format_number(statistics.stdev(known))}"
+    return format_spread(known) if min(known) < max(known) else format_number(known[0])

@@ -63,6 +63,12 @@ def test_the_best_of_each_line_is_marked_by_the_direction_of_its_metric(two):
 def test_only_options_that_differ_are_shown(two):
     found = config_differences(read_contenders(two))
     assert found == {"trainer.max_epochs": ["3", "5"], "trainer.threads": ["null", "2"]}
+    with (two[1] / "config.yaml").open("a") as file:
+        file.write("wandb: {mode: offline}\n")
+    found = config_differences(read_contenders(two))
+    assert found["wandb.mode"] == [None, '"offline"']
+    assert "wandb" not in found  # the section itself, which is null in the other run
+    assert "wandb.entity" not in found
 
 
 def test_a_folder_of_seeds_is_one_run_with_mean_and_spread(two, tmp_path):
@@ -107,23 +113,25 @@ def test_other_splits_of_streamed_runs_are_pointed_out(two):
 def test_as_many_labels_with_other_values_are_pointed_out(two):
     path = two[1] / "predictions" / "test" / "charge.csv"
     lines = path.read_text().splitlines()
-    dataset, row, *rest = lines[3].split(",")[1:]
-    lines[3] = ",".join(["CCCCC", dataset, row, *rest])  # another molecule
-    place = lines[0].split(",").index("q")
+    columns = lines[0].split(",")
+    cells = lines[3].split(",")
+    cells[columns.index("row")] = "77"  # another molecule of the table
+    lines[3] = ",".join(cells)
     cells = lines[7].split(",")
-    lines[7] = ",".join([*cells[:place], "99.5", *cells[place + 1 :]])
+    cells[columns.index("q")] = "99.5"
+    lines[7] = ",".join(cells)
     path.write_text("\n".join(lines) + "\n")
     (said,) = data_differences(read_contenders(two))
     num = len(lines) - 1
     assert said == (
-        f"A and B are measured on other labels of charge: 2 of {num} rows of test have another "
-        "molecule, or another value"
+        f"A and B are measured on other labels of charge: 2 of {num} rows of test are others, or "
+        "have other values"
     )
 
 
-def test_the_order_of_rows_does_not_matter(two):
+def test_neither_the_order_of_rows_nor_how_a_molecule_is_written_matters(two):
     for path in (two[1] / "predictions").rglob("*.csv"):
-        header, *lines = path.read_text().splitlines()
+        header, *lines = path.read_text().replace("CCO,", "OCC,").splitlines()
         path.write_text("\n".join([header, *lines[::-1]]) + "\n")
     assert data_differences(read_contenders(two)) == []
 
@@ -176,6 +184,11 @@ def test_one_run_is_not_compared_with_itself(two, tmp_path):
         write_comparison(two[:1], tmp_path / "page.html")
     with pytest.raises(DataError, match="not itself"):
         write_comparison([two[0], two[0]], tmp_path / "page.html")
+
+
+def test_a_folder_is_no_page(two):
+    with pytest.raises(UsageError, match="is a folder; name the page"):
+        write_comparison(two, two[0])
 
 
 def run(*words):

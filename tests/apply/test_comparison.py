@@ -6,7 +6,13 @@ import pytest
 from fabricated_run import fabricate_baselines, fabricate_run
 from rich.console import Console
 
-from graphium.apply.comparison import Comparison, compare, format_number, main_metric
+from graphium.apply.comparison import (
+    Comparison,
+    compare,
+    format_number,
+    format_spread,
+    main_metric,
+)
 from graphium.apply.finished_run import FinishedRun, read_run
 from graphium.apply.summary import summarize_run, summarize_seeds
 
@@ -111,6 +117,22 @@ def test_seeds_are_summarised_by_mean_and_spread(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "seeds.json").read_text())
     assert record["seeds"] == [0, 1, 2]
     assert record["tasks"]["energy"]["model"] == [0.3, 0.4, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([0.5], "0.500"),
+        ([0.5, 0.5], "0.500 ± 0.000"),
+        ([2.398, 2.436], "2.417 ± 0.027"),
+        ([0.50001, 0.50003], "0.500 ± 1.4e-05"),
+        ([120.0, 130.0], "125 ± 7"),
+        ([0.0790, 0.0864], "0.0827 ± 0.0052"),
+        ([2e-7, 4e-7], "3e-07 ± 1.4e-07"),
+    ],
+)
+def test_a_spread_has_the_decimals_of_its_mean(values: list[float], text: str) -> None:
+    assert format_spread(values) == text
 
 
 def test_a_mean_over_some_labels_and_a_binned_value_say_so(run: FinishedRun) -> None:
