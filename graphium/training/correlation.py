@@ -49,7 +49,8 @@ def binned_kendall(counts: NDArray[np.uint32]) -> float:
     untied = [_pairs(table.sum()) - _pairs(table.sum(axis)).sum() for axis in (0, 1)]
     if min(untied) <= 0:
         return np.nan
-    return float((concordant - discordant) / np.sqrt(untied[0]) / np.sqrt(untied[1]))
+    tau = (concordant - discordant) / np.sqrt(untied[0]) / np.sqrt(untied[1])
+    return float(np.clip(tau, -1, 1))
 
 
 def _pairs(number: Values) -> Values:
@@ -62,4 +63,4 @@ def _pearson(a: Values, b: Values, weight: Values) -> float:
         return np.nan
     a, b = a - (weight * a).sum() / total, b - (weight * b).sum() / total
     scale = np.sqrt((weight * a**2).sum() * (weight * b**2).sum())
-    return float((weight * a * b).sum() / scale) if scale > 0 else np.nan
+    return float(np.clip((weight * a * b).sum() / scale, -1, 1)) if scale > 0 else np.nan

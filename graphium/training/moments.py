@@ -104,7 +104,7 @@ class Moments:
                 return 1 - ratio(self._square[_ERROR], spread)
             case "pearson":
                 both = np.sqrt(spread) * np.sqrt(self._variation(_PREDICTION))
-                return ratio(self._product, both)
+                return ratio(self._product, both).clip(-1, 1)
             case _:
                 raise AssertionError(f"sums give no {metric}")
 

@@ -210,6 +210,17 @@ def test_a_prediction_that_is_no_number_makes_label_and_task_undefined(loss, rng
     assert ours.task == {metric: None}
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_no_correlation_is_beyond_one(rng, sign):
+    y = rng.normal(1000, 1, (ROWS, LABELS)).astype(np.float32)
+    metrics = ["pearson", "spearman", "kendall"]
+    for rows in range(2, ROWS, 9):
+        ours = compute_metrics(spec("mae", metrics), y[:rows], sign * y[:rows])
+        for values in ours.labels.values():
+            assert [abs(value) <= 1 for value in values.values()] == [True] * 3
+            assert list(values.values()) == pytest.approx([sign] * 3, abs=1e-12)
+
+
 def test_labels_far_from_zero_lose_no_digits(rng):
     y = (1e7 + rng.normal(0, 3, (ROWS, LABELS))).astype(np.float32)
     p = (y + rng.normal(0, 2, y.shape)).astype(np.float32)
