@@ -8,12 +8,15 @@ from graphium.config.base import Section
 from graphium.errors import FieldError
 
 Schedule = Literal["cosine", "linear", "one-cycle", "plateau", "constant"]
-"""What follows the warm-up. ``cosine`` and ``linear`` fall to ``final_lr_fraction`` at the last
-step; ``one-cycle`` also rises by a cosine, from a 25th of the rate (Smith 2018); ``plateau`` falls
-where the validation loss stays (``plateau``); ``constant`` stays."""
+"""What follows the warm-up. ``cosine`` and ``linear`` fall to ``final_lr_fraction``, which they
+would reach a step after the last; ``one-cycle`` also rises by a cosine, from a 25th of the rate
+(Smith 2018); ``plateau`` falls where the validation loss stays (``plateau``); ``constant`` stays.
+"""
 
 ONE_CYCLE_RISE = 0.3
 """Share of the training in which the rate of ``one-cycle`` rises, where the user says nothing."""
+SINGLE_RISE = 0.1
+"""The same of other schedules, where the training is a single epoch."""
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
@@ -39,7 +42,8 @@ class AnyOptimizer(Section):
     """Decay of weight matrices, decoupled from the gradient (of ``sgd``: added to it); biases,
     norms and scales are not decayed."""
     warmup_epochs: float | None = Field(default=None, ge=0)
-    """Epochs in which the rate rises; by default 1, of ``one-cycle`` 30 % of the training."""
+    """Epochs in which the rate rises; by default 1 (0.1 where there is only one), of ``one-cycle``
+    30 % of the training."""
     schedule: Schedule = "cosine"
     """What follows the warm-up: ``cosine``, ``linear``, ``one-cycle``, ``plateau`` or
     ``constant``."""

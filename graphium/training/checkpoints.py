@@ -15,7 +15,8 @@ class CheckpointKeeper(Callback):
 
     A checkpoint is written at the end of each epoch and every ``every_steps`` optimiser steps,
     always between steps: a resumed run repeats nothing and skips nothing. An interrupted run keeps
-    what was written last, and what was written before it, should the last one be damaged.
+    what was written last, and what was written before it, should the last one be damaged. Until the
+    first validation the last is the best.
 
     Args:
         folder: ``checkpoints`` of the run.
@@ -63,7 +64,7 @@ class CheckpointKeeper(Callback):
         """Write, and call it the best if its validation loss is."""
         assert isinstance(pl_module, TrainingModule)
         epoch = trainer.current_epoch + 1
-        is_best = not self._has_val
+        is_best = self.best_loss is None
         if self._has_val and epoch % (trainer.check_val_every_n_epoch or 1) == 0:
             assert pl_module.evaluation is not None
             loss = pl_module.evaluation.losses[""]

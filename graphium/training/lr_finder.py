@@ -57,7 +57,8 @@ def find_learning_rate(
 ) -> LearningRates:
     """Train a new network with rates that rise geometrically (Smith 2017, arXiv:1506.01186).
 
-    Batches, initial weights and dropout are those of the training; nothing is kept of the network.
+    Batches, initial weights and dropout are those of the training, in float32 whatever its
+    precision; nothing is kept of the network.
     The search ends early where the loss is four times its lowest, or is no number.
 
     Args:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from graphium.batching.step_encodings import to_device
 from graphium.checkpoint.format import ModelRecord
@@ -24,7 +25,12 @@ from graphium.training.evaluation import PassMeter
 from graphium.training.kept_rows import TaskPredictions
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.metrics import TaskMetrics
-from graphium.training.optimizers import Plateau, build_optimizer, build_schedule
+from graphium.training.optimizers import (
+    Plateau,
+    build_optimizer,
+    build_schedule,
+    follow_plateau,
+)
 
 
 class LossMeter:
@@ -38,8 +44,7 @@ class LossMeter:
         """Forget everything."""
         self._sums: Tensor | None = None  # [T]
         self._totals = torch.zeros(len(self._specs), dtype=torch.float64)
-        self._norm: Tensor | None = None
-        self._num_norms = 0
+        self._norms: Tensor | None = None  # [2] their sum, and how many there are
 
     def add(self, sums: Mapping[str, Tensor], totals: Mapping[str, float], share: float) -> None:
         """Add one batch.
@@ -55,9 +60,9 @@ class LossMeter:
         self._totals += torch.tensor(counted, dtype=torch.float64)
 
     def add_norm(self, norm: Tensor) -> None:
-        """Add the gradient norm of one step."""
-        self._norm = norm if self._norm is None else self._norm.to(norm.device) + norm
-        self._num_norms += 1
+        """Add the gradient norm of one step, unless a gradient scaler leaves that step out."""
+        one = torch.where(norm.isfinite(), torch.stack([norm, torch.ones_like(norm)]), 0)
+        self._norms = one if self._norms is None else self._norms.to(one.device) + one
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed epoch needs to report the same means; sums are over all ranks."""
@@ -65,14 +70,16 @@ class LossMeter:
         return {
             "sums": both[0].cpu(),
             "totals": both[1].cpu(),
-            "norm": self._norm,
-            "num_norms": self._num_norms,
+            "norm": None if self._norms is None else self._norms[0],
+            "num_norms": 0 if self._norms is None else int(self._norms[1]),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state_dict``; the first rank alone carries what all had added."""
         self.reset()
-        self._norm, self._num_norms = state["norm"], state["num_norms"]
+        if state["norm"] is not None:
+            number = torch.full_like(state["norm"], state["num_norms"])
+            self._norms = torch.stack([state["norm"], number])
         if not dist.is_initialized() or dist.get_rank() == 0:
             self._sums, self._totals = state["sums"], state["totals"]
 
@@ -94,8 +101,9 @@ class LossMeter:
         return {"": float(total_loss(self._specs, summed, totals)), **losses}
 
     def mean_norm(self) -> float | None:
-        """Return the mean gradient norm of the steps so far."""
-        return None if self._norm is None else float(self._norm) / self._num_norms
+        """Return the mean gradient norm of the steps so far; None if there are none."""
+        norm, number = (0, 0) if self._norms is None else self._norms.tolist()
+        return norm / number if number else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +199,9 @@ class TrainingModule(pl.LightningModule):
         self._pass_meter = None
         if self.trainer.state.fn == TrainerFn.FITTING:
             self._plateau.observe(self.evaluation.losses[""])
+            schedule = self.lr_schedulers()
+            assert isinstance(schedule, LambdaLR), "configure_optimizers returns one"
+            follow_plateau(schedule)
             self.log("val/loss", self.evaluation.losses[""], batch_size=1)
 
     def expect_evaluation(self, thresholds: Mapping[str, NDArray[np.float64]]) -> None:

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from graphium.config.optimizers import (
     ONE_CYCLE_RISE,
+    SINGLE_RISE,
     AdamWConfig,
     MuonConfig,
     OptimizerConfig,
@@ -136,7 +137,9 @@ def warmup_steps(config: OptimizerConfig, steps_per_epoch: int, total_steps: int
     """Return the number of steps in which the learning rate rises."""
     if config.warmup_epochs is not None:
         return round(config.warmup_epochs * steps_per_epoch)
-    return round(ONE_CYCLE_RISE * total_steps) if _is_one_cycle(config) else steps_per_epoch
+    if _is_one_cycle(config):
+        return round(ONE_CYCLE_RISE * total_steps)
+    return steps_per_epoch if steps_per_epoch < total_steps else round(SINGLE_RISE * total_steps)
 
 
 def learning_rate_factor(
@@ -218,3 +221,13 @@ def build_schedule(
 
     factors = [later if group["frozen_first"] else factor for group in optimizer.param_groups]
     return LambdaLR(optimizer, factors)
+
+
+def follow_plateau(schedule: LambdaLR) -> None:
+    """Let what was just validated decide the rate of the next step already.
+
+    The schedule has set that rate after the step before, so before the validation.
+    """
+    groups = schedule.optimizer.param_groups
+    for group, rate, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
+        group["lr"] = rate * factor(schedule.last_epoch)

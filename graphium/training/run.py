@@ -98,7 +98,8 @@ def train(
         asked: Says whether to stop after the next step; the caller answers signals.
 
     Raises:
-        DataError: The schedule follows a validation loss, and there is nothing to validate on.
+        DataError: The schedule or early stopping follows a validation loss, and there is nothing to
+            validate on.
         KeyboardInterrupt: The user stopped the run; the last checkpoint is complete.
         StoppedError: The run was asked to stop; its last step is kept.
     """
@@ -137,7 +138,7 @@ def train(
         task_gradients=gradients,
     )
     stop = StopWhenAsked(asked or StopFlag(), ranks, keeper)
-    learning = _learning(experiment, has_val=has_val)
+    learning = _learning(experiment)
     callbacks = [gradients, *learning, reporter, *watchers, keeper, stop]
     trainer = build_trainer(experiment, callbacks, ranks, has_val=has_val)
     steps_per_epoch = data.steps_per_epoch(trainer.world_size)
@@ -180,11 +181,11 @@ def train(
     return RunResult(run_dir, results)
 
 
-def _learning(experiment: Experiment, *, has_val: bool) -> list[Callback]:
+def _learning(experiment: Experiment) -> list[Callback]:
     """Return what learning itself needs between steps."""
     patience, decay = experiment.trainer.early_stopping, experiment.optimizer.ema_decay
     callbacks: list[Callback] = []
-    if patience is not None and has_val:
+    if patience is not None:
         callbacks.append(PatientStopping(patience))
     callbacks.append(StepSeed(experiment.seed))
     if decay is not None:
@@ -216,13 +217,19 @@ def _can_validate(experiment: Experiment, mix: Opened) -> bool:
     """Return whether the val part has labels with weight.
 
     Raises:
-        DataError: It has not, and the schedule follows its loss.
+        DataError: It has not, and the schedule or early stopping follows its loss.
     """
     has_val = any(mix.label_totals(mix.molecules("val")).values())
+    nothing = "no molecule of val has a label to validate on"
     if experiment.optimizer.schedule == "plateau" and not has_val:
         raise DataError(
-            "optimizer.schedule is plateau, but no molecule of val has a label to validate on; "
-            "choose another schedule, or give val a share in the split"
+            f"optimizer.schedule is plateau, but {nothing}; choose another schedule, or give val a "
+            "share in the split"
+        )
+    if experiment.trainer.early_stopping is not None and not has_val:
+        raise DataError(
+            f"trainer.early_stopping waits for a validation loss, but {nothing}; set it to null, "
+            "or give val a share in the split"
         )
     return has_val
 

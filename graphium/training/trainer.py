@@ -82,6 +82,8 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", r".*sync_dist=True.*")  # every rank has the same value
     warnings.filterwarnings("ignore", r".*LeafSpec.*is deprecated")  # torch to Lightning
     warnings.filterwarnings("ignore", r".*does not have many workers.*")  # collate is a few slices
+    # The gradient scaler of 16-mixed leaves out first steps until its scale fits.
+    warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler.step\(\)` before.*")
     # On purpose: so batches of any loader get their encodings, whoever made the loader.
     warnings.filterwarnings("ignore", r".*overridden `transfer_batch_to_device` in `LightningMod.*")
 

@@ -56,6 +56,14 @@ def test_the_rate_rises_linearly_then_falls_to_its_end(schedule, middle):
     assert factor(1000) == pytest.approx(0)
 
 
+def test_the_rate_rises_for_an_epoch_or_for_a_tenth_of_the_only_one():
+    config = AdamWConfig()
+    assert warmup_steps(config, steps_per_epoch=50, total_steps=100) == 50
+    assert warmup_steps(config, steps_per_epoch=50, total_steps=50) == 5
+    config = AdamWConfig(warmup_epochs=0.5)
+    assert warmup_steps(config, steps_per_epoch=50, total_steps=50) == 25
+
+
 def test_a_constant_rate_stays():
     factor = learning_rate_factor(AdamWConfig(schedule="constant"), warmup_steps=0, total_steps=10)
     assert [factor(step) for step in (0, 5, 20)] == [1, 1, 1]
