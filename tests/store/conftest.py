@@ -1,11 +1,11 @@
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from warm_start import Forked
 
 from graphium.config.data import DatasetConfig
 from graphium.store.prepare import prepare_dataset
@@ -67,16 +67,17 @@ print(prepare_dataset("other", config, Path(root), workers=2, segment_rows=int(r
 
 
 @pytest.fixture
-def start_preparing():
+def start_preparing(preparers):
     """Start a process that prepares a table; without a ``__main__`` guard, as users write it."""
     started = []
 
-    def start(table: Path, root: Path, segment_rows: int) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-c", PREPARE, str(table), str(root), str(segment_rows)],
+    def start(table: Path, root: Path, segment_rows: int) -> Forked:
+        process = preparers.of(os.environ).start(
+            PREPARE,
+            [str(table), str(root), str(segment_rows)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            workers=True,
         )
         started.append(process)
         return process

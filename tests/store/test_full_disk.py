@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 
 import pytest
 from in_process import digests, prepare_here, small_table
@@ -93,20 +92,30 @@ main(sys.argv[1:])
 """
 
 
-def command(*words, limit=0):
-    return subprocess.run(
-        [sys.executable, "-c", PREPARE, str(limit), *map(str, words)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+@pytest.fixture
+def command(preparers):
+    """Run a command; return its exit code and what it said."""
+
+    def run(*words, limit=0):
+        process = preparers.of(os.environ).start(
+            PREPARE,
+            [str(limit), *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            workers=not limit,  # the limit is inherited by workers that the command itself starts
+        )
+        return process.communicate()[0], process.returncode
+
+    return run
 
 
 def assert_told(failed, what):
-    assert failed.returncode == 3
-    assert "Traceback" not in failed.stderr
-    assert f"could not be written: {what}" in failed.stderr
-    assert "run the same command again" in failed.stderr
+    said, code = failed
+    assert code == 3
+    assert "Traceback" not in said
+    assert f"could not be written: {what}" in said
+    assert "run the same command again" in said
 
 
 @pytest.fixture
@@ -122,7 +131,7 @@ def small_disk(tmp_path):
 
 
 def test_the_command_tells_that_the_disk_is_full_and_goes_on_when_there_is_space(
-    small_disk, tmp_path
+    small_disk, command, tmp_path
 ):
     table = small_table(tmp_path / "table.csv", 2_500)
     words = ("data", "prepare", table, "--store", small_disk, "--workers", "1")
@@ -130,18 +139,18 @@ def test_the_command_tells_that_the_disk_is_full_and_goes_on_when_there_is_space
     failed = command(*words)
 
     assert_told(failed, "no space is left on its disk (")
-    assert "the rest of the store takes about" in failed.stderr
+    assert "the rest of the store takes about" in failed[0]
     assert not list(small_disk.rglob(f"{TEMPORARY}*"))
     done = len(list(small_disk.glob("stores/*/commits/*")))
     assert 0 < done < 3
     subprocess.run(["mount", "-o", "remount,size=9m", str(small_disk)], check=True)
-    assert command(*words).returncode == 0
+    assert command(*words)[1] == 0
     (store,) = (small_disk / "stores").iterdir()
     assert digests(store) == digests(prepare_here(table, tmp_path / "root", None))
     assert verify_store(store) == []
 
 
-def test_the_command_tells_that_a_file_must_not_grow(tmp_path):
+def test_the_command_tells_that_a_file_must_not_grow(command, tmp_path):
     table = small_table(tmp_path / "table.csv", 400)
     words = ("data", "prepare", table, "--store", tmp_path / "root", "--workers", "1")
 
@@ -151,7 +160,7 @@ def test_the_command_tells_that_a_file_must_not_grow(tmp_path):
     assert not list(tmp_path.rglob(f"{TEMPORARY}*"))
 
 
-def test_the_command_tells_that_the_folder_cannot_be_made(tmp_path):
+def test_the_command_tells_that_the_folder_cannot_be_made(command, tmp_path):
     table = small_table(tmp_path / "table.csv", 20)
     (tmp_path / "file").write_text("no folder")
 

@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -57,15 +55,14 @@ def long_table(tmp_path):
 
 
 @pytest.fixture
-def start_part():
+def start_part(preparers):
     """Start the command that makes one of two parts."""
     started = []
     main = "import sys; from graphium.cli.main import main; main(sys.argv[1:])"
 
     def start(table, root, number):
-        words = ["data", "prepare", table, "--store", root, "--part", f"{number}/2"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen([sys.executable, "-c", main, *words], env=environment)
+        words = ["data", "prepare", str(table), "--store", str(root), "--part", f"{number}/2"]
+        process = preparers.of(os.environ).start(main, words, workers=True)
         started.append(process)
         return process
 
