@@ -2,15 +2,16 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from warm_start import Templates
 
 from graphium.checkpoint.load import find_checkpoint, read_model
 from graphium.cli.train import main
@@ -276,25 +277,26 @@ def test_training_refuses_a_damaged_store(folder, capsys):
     assert str(shard.relative_to(array)) in capsys.readouterr().err
 
 
-def test_ctrl_c_keeps_the_last_checkpoint(folder: Path):
+def test_ctrl_c_keeps_the_last_checkpoint(folder: Path, trainers: Templates):
     # A suite that a script started in the background inherits an ignored SIGINT.
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = [sys.executable, "-c", f"{heed}; from graphium.cli.train import main; main()"]
-    process = subprocess.Popen(
-        [*command, "experiment.yaml", "trainer.max_epochs=2000", "--run-dir", "out", "--no-report"],
+    process = trainers.of(os.environ).start(
+        f"{heed}; from graphium.cli.train import main; main()",
+        ["experiment.yaml", "trainer.max_epochs=2000", "--run-dir", "out", "--no-report"],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
+        workers=True,
     )
     last = folder / "out" / "checkpoints" / "last"
     deadline = time.monotonic() + 120
     while not last.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    output, error = process.communicate(timeout=60)
-    assert process.returncode == 130, error
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
     assert "--resume out" in output
-    assert "Traceback" not in error
+    assert "Traceback" not in output
     read_model(find_checkpoint(last))  # complete: sizes and checksums agree
 
 

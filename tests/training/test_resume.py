@@ -6,11 +6,12 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warm_start import Forked, Templates
 
 from graphium.checkpoint.load import find_checkpoint, read_training
 from graphium.training.progress import OF_MACHINE
@@ -52,20 +53,26 @@ trainer:
     return path
 
 
-def start(arguments: list[str], tmp_path: Path) -> subprocess.Popen:
-    environment = {**os.environ, "GRAPHIUM_CACHE_DIR": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", "from graphium.cli.train import main; main()"]
-    return subprocess.Popen(
-        [*command, *arguments, "--no-report"],
-        env=environment,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture
+def start(trainers: Templates, tmp_path: Path) -> Callable[[list[str]], Forked]:
+    """Start a training without report."""
+
+    def start(arguments: list[str]) -> Forked:
+        return trainers.of(os.environ).start(
+            "from graphium.cli.train import main; main()",
+            [*arguments, "--no-report"],
+            env={**os.environ, "GRAPHIUM_CACHE_DIR": str(tmp_path / "cache")},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            workers=True,
+        )
+
+    return start
 
 
-def wait_for_step(process: subprocess.Popen, run: Path, step: int) -> None:
+def wait_for_step(process: Forked, run: Path, step: int) -> None:
     """Return when the checkpoint of a step has appeared."""
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
@@ -75,7 +82,7 @@ def wait_for_step(process: subprocess.Popen, run: Path, step: int) -> None:
         time.sleep(0.002)
 
 
-def finish(process: subprocess.Popen) -> str:
+def finish(process: Forked) -> str:
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     return output
@@ -110,22 +117,22 @@ def same(a, b) -> bool:
 
 @pytest.mark.parametrize("held_in", ["ram", pytest.param("stream", marks=pytest.mark.slow)])
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
-    experiment: Path, tmp_path: Path, held_in: str
+    experiment: Path, tmp_path: Path, held_in: str, start: Callable[[list[str]], Forked]
 ):
     text = experiment.read_text()
     experiment.write_text(text.replace("accumulate: 2}", f"accumulate: 2, held_in: {held_in}}}"))
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    finish(start([str(experiment), "--run-dir", str(straight)], tmp_path))
+    finish(start([str(experiment), "--run-dir", str(straight)]))
 
     for step in (4, 13):  # within the first epoch and within the second
         resume = ["--resume", str(killed)] if killed.exists() else None
         arguments = resume or [str(experiment), "--run-dir", str(killed)]
-        process = start(arguments, tmp_path)
+        process = start(arguments)
         wait_for_step(process, killed, step)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     assert not (killed / "results.json").exists()
-    finish(start(["--resume", str(killed)], tmp_path))
+    finish(start(["--resume", str(killed)]))
 
     (weights, optimizer, numbers), reference = final_state(killed), final_state(straight)
     assert weights == reference[0]
@@ -144,9 +151,11 @@ def damage(run: Path) -> str:
 
 
 @pytest.mark.slow
-def test_ten_kills_and_a_damaged_checkpoint_change_no_bit(experiment: Path, tmp_path: Path):
+def test_ten_kills_and_a_damaged_checkpoint_change_no_bit(
+    experiment: Path, tmp_path: Path, start: Callable[[list[str]], Forked]
+):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    finish(start([str(experiment), "--run-dir", str(straight)], tmp_path))
+    finish(start([str(experiment), "--run-dir", str(straight)]))
     last_step = int((straight / "checkpoints" / "last").resolve().name[5:])
     rng = random.Random(0)
     starts = []
@@ -166,7 +175,7 @@ def test_ten_kills_and_a_damaged_checkpoint_change_no_bit(experiment: Path, tmp_
     assert "is damaged" in starts[6]
     assert f"damaged-{damaged}" in starts[6]
     assert "going on from step-" in starts[6]
-    finish(start(["--resume", str(killed)], tmp_path))
+    finish(start(["--resume", str(killed)]))
 
     (weights, state, numbers), reference = final_state(killed), final_state(straight)
     assert weights == reference[0]
