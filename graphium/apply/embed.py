@@ -1,6 +1,7 @@
 """``graphium embed``: a table in, one vector for each molecule out."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from graphium.apply.outputs import (
     replacing,
 )
 from graphium.apply.predict import Outcome
+from graphium.apply.spreadsheets import cell_changer
 from graphium.apply.tables import Input, open_input
 
 ARRAYS = (".npz", ".npy")
@@ -30,6 +32,7 @@ def embed_file(
     smiles_column: str | None = None,
     batch_size: int | None = None,
     force: bool = False,
+    for_spreadsheets: bool = False,
 ) -> Outcome:
     """Embed every row of a table.
 
@@ -46,26 +49,33 @@ def embed_file(
         smiles_column: Column of SMILES; None takes the first with a usual name.
         batch_size: Molecules computed at once.
         force: Replace an existing output.
+        for_spreadsheets: Write cells of a csv or tsv so that no spreadsheet evaluates them.
 
     Raises:
         DataError: If the table cannot be used.
         UsageError: If the output must not be written.
     """
+    change = cell_changer(output, for_spreadsheets=for_spreadsheets)
     check_output(output, table, suffixes=(*TABLES, *ARRAYS), force=force)
     source = open_input(table, smiles_column)
     with replacing(output) as temporary:
         if output_format(output) in ARRAYS:
             return _write_arrays(model, source, temporary, output_format(output), batch_size)
-        return _write_table(model, source, temporary, output_format(output), batch_size)
+        return _write_table(model, source, temporary, output_format(output), batch_size, change)
 
 
 def _write_table(
-    model: Model, source: Input, path: Path, kind: str, batch_size: int | None
+    model: Model,
+    source: Input,
+    path: Path,
+    kind: str,
+    batch_size: int | None,
+    change: Callable[[str], str],
 ) -> Outcome:
     outcome = Outcome()
     names = [f"embedding_{i}" for i in range(model.embed([]).shape[1])]
     added = pa.schema([*((name, pa.float32()) for name in names), ("error", pa.string())])
-    with TableWriter(path, kind, source.columns, added) as writer:
+    with TableWriter(path, kind, source.columns, added, change) as writer:
         for batch, smiles in source.batches():
             rows = model.embed_rows(smiles, batch_size=batch_size)
             new = pd.DataFrame(rows.values, columns=names)

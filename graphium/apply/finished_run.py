@@ -5,9 +5,11 @@ needs neither the stores nor torch.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ValidationError
@@ -17,6 +19,8 @@ from graphium.config.experiment import Experiment
 from graphium.config.load import load_config
 from graphium.config.tasks import Loss
 from graphium.errors import DataError
+
+_T = TypeVar("_T", list[Any], dict[str, Any])
 
 Metrics = dict[str, float | None]
 """Value by metric name; None where the metric is not defined."""
@@ -122,20 +126,29 @@ class FinishedRun:
 
     def split_lines(self) -> list[str]:
         """Return what the mix reported about joins, splits and labels."""
-        report = _read_json(self.path / "splits.json").get("report", [])
-        return [str(line) for line in report]
+        return [str(line) for line in self._of_splits("report", list)]
 
     def parts(self) -> dict[str, dict[Part, list[int]]]:
         """Return the rows of each part of each dataset; empty where they were not recorded."""
-        parts: dict[str, dict[Part, list[int]]] = _read_json(self.path / "splits.json").get(
-            "datasets", {}
-        )
-        return parts
+        return self._of_splits("datasets", dict)
 
     def streamed_parts(self) -> dict[str, str]:
         """Return a digest of who is in which part of each dataset of a run that was streamed."""
-        streamed = _read_json(self.path / "splits.json").get("streamed", {})
-        return {name: one["parts_sha256"] for name, one in streamed.items()}
+        streamed = self._of_splits("streamed", dict)
+        try:
+            return {name: str(one["parts_sha256"]) for name, one in streamed.items()}
+        except (KeyError, TypeError) as error:
+            raise _damaged(self.path / "splits.json", "streamed lacks digests") from error
+
+    def _of_splits(self, key: str, kind: type[_T]) -> _T:
+        """Return one entry of ``splits.json``; an empty one where it is absent."""
+        path = self.path / "splits.json"
+        found = _read_json(path).get(key)
+        if found is None:
+            return kind()
+        if not isinstance(found, kind):
+            raise _damaged(path, f"{key} is {type(found).__name__}, not {kind.__name__}")
+        return found
 
     def history(self) -> pd.DataFrame:
         """Return ``metrics.csv``: epoch, step, part, task, label, metric, value."""
@@ -144,8 +157,9 @@ class FinishedRun:
         if not path.is_file():
             return pd.DataFrame(columns=columns)
         text = dict.fromkeys(("part", "task", "label", "metric"), str)
-        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [""]})
-        return table.astype({"epoch": "float64", "value": "float64"})
+        with _reading(path):
+            table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [""]})
+            return table[columns].astype({"epoch": "float64", "value": "float64"})
 
     def predictions(self, part: Part, task: str) -> pd.DataFrame | None:
         """Return one line for each labelled row of a task; None where nothing was written.
@@ -155,13 +169,17 @@ class FinishedRun:
         path = self.path / "predictions" / part / f"{task}.csv"
         if not path.is_file():
             return None
-        table = pd.read_csv(path, dtype={"smiles": str, "dataset": str})
+        with _reading(path):
+            table = pd.read_csv(path, dtype={"smiles": str, "dataset": str})
         return table if len(table) else None
 
     def classes(self, part: Part, task: str) -> pd.DataFrame | None:
         """Return precision, recall and f1 of each class; None where nothing was written."""
         path = self.path / "metrics" / part / f"{task}_classes.csv"
-        return pd.read_csv(path, dtype={"label": str, "name": str}) if path.is_file() else None
+        if not path.is_file():
+            return None
+        with _reading(path):
+            return pd.read_csv(path, dtype={"label": str, "name": str})
 
 
 def read_run(run_dir: Path) -> FinishedRun:
@@ -179,7 +197,9 @@ def read_run(run_dir: Path) -> FinishedRun:
     try:
         results = Results.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} is damaged: {error.errors()[0]['msg']}.") from error
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _damaged(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
     return FinishedRun(run_dir, results, _read_baselines(run_dir / "baselines.json"))
 
 
@@ -204,7 +224,24 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is damaged: {error}.") from error
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, f"it is {type(content).__name__}, not an object of names and values")
     return content
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say which table is damaged."""
+    try:
+        yield
+    except (ValueError, OverflowError, KeyError) as error:  # pandas' own are ValueErrors
+        raise _damaged(path, str(error).splitlines()[0]) from error
+
+
+def _damaged(path: Path, problem: str) -> DataError:
+    return DataError(
+        f"{path} is damaged: {problem}. Copy it again from where it is whole, or train again."
+    )

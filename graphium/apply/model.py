@@ -15,10 +15,15 @@ from torch import Tensor
 from graphium.apply.decode import column_names, prediction_columns
 from graphium.batching.collate import collate
 from graphium.batching.pack import pack_block
-from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_model
+from graphium.checkpoint.load import (
+    check_featurizer,
+    find_checkpoint,
+    read_experiment,
+    read_model,
+)
 from graphium.config.experiment import Experiment
 from graphium.config.tasks import TaskSpec
-from graphium.errors import UsageError, counted
+from graphium.errors import CheckpointError, UsageError, counted
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_batch import MolBatch
 from graphium.graphs.mol_block import MolBlock, RowStatus
@@ -183,8 +188,15 @@ def load_model(path: str | Path, *, device: str = "cpu", limits: Limits | None =
     """
     record, weights = read_model(find_checkpoint(Path(path)))
     check_featurizer(record, Path(path))
-    experiment = Experiment.model_validate(record.experiment)
+    experiment = read_experiment(record, Path(path))
     network = build_network(experiment.model, experiment.features, record.tasks)
+    own = {name: value.shape for name, value in network.state_dict().items()}
+    if own != {name: value.shape for name, value in weights.items()}:
+        raise CheckpointError(
+            f"the weights of {path} do not fit its own options; it was written by graphium "
+            f"{record.graphium_version}, whose network was another one. Use that version, or train "
+            "it again"
+        )
     network.load_state_dict(dict[str, Tensor](weights))
     return Model(network, experiment, record.tasks, _device(device), limits)
 

@@ -3,11 +3,10 @@
 An output appears whole or not at all, and replaces nothing that was not offered.
 """
 
-import csv
 import gzip
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
@@ -17,10 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from graphium.errors import DataError, UsageError
+from graphium.labels.csv_lines import csv_writer
 from graphium.labels.files import find_files
 from graphium.labels.header import shorten
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+"""What parts cells, by the format without ``.gz``."""
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
 """Formats that ``TableWriter`` writes."""
 
@@ -65,12 +66,20 @@ class TableWriter:
         kind: ``.csv``, ``.tsv`` (with ``.gz``, compressed) or ``.parquet``.
         columns: Columns of the input.
         added: Names and types of the new columns.
+        change: What becomes of each cell of a text file, and of its header.
 
     Raises:
         DataError: If the input has a column of a new column's name.
     """
 
-    def __init__(self, path: Path, kind: str, columns: Sequence[str], added: pa.Schema) -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        columns: Sequence[str],
+        added: pa.Schema,
+        change: Callable[[str], str] = str,
+    ) -> None:
         taken = [name for name in added.names if name in columns]
         if taken:
             raise DataError(
@@ -78,13 +87,14 @@ class TableWriter:
                 "which would be written; rename or remove them first"
             )
         self._path, self._columns, self._added = path, list(columns), added
+        self._change = change
         self._parquet: pa.parquet.ParquetWriter | None = None
         self._text: IO[str] | None = None
-        if kind.removesuffix(".gz") in _DELIMITERS:
-            self._text = _open_for_writing(path, is_compressed=kind.endswith(".gz"))
-            delimiter = _DELIMITERS[kind.removesuffix(".gz")]
-            self._csv = csv.writer(self._text, delimiter=delimiter, lineterminator="\n")
-            self._csv.writerow([*self._columns, *added.names])
+        if kind.removesuffix(".gz") in DELIMITERS:
+            self._text = open_for_writing(path, is_compressed=kind.endswith(".gz"))
+            delimiter = DELIMITERS[kind.removesuffix(".gz")]
+            self._csv = csv_writer(self._text, delimiter)
+            self._csv.writerow([change(name) for name in (*self._columns, *added.names)])
 
     def write(self, batch: pa.RecordBatch, added: pd.DataFrame) -> None:
         """Write rows of the input with their new columns."""
@@ -95,7 +105,7 @@ class TableWriter:
         if self._text is not None:
             cells = [[_text(cell) for cell in column.to_pylist()] for column in batch.columns]
             cells += [[_text(_rounded(cell)) for cell in column.to_pylist()] for column in new]
-            self._csv.writerows(zip(*cells, strict=True))
+            self._csv.writerows(zip(*(map(self._change, column) for column in cells), strict=True))
             return
         old = [_readable(column) for column in batch.columns]
         table = pa.Table.from_arrays([*old, *new], names=[*self._columns, *self._added.names])
@@ -121,7 +131,8 @@ def output_format(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _open_for_writing(path: Path, *, is_compressed: bool) -> IO[str]:
+def open_for_writing(path: Path, *, is_compressed: bool) -> IO[str]:
+    """Open a new text file, packed where ``is_compressed``."""
     # Bytes that are not UTF-8 come out as they came in.
     if is_compressed:
         return gzip.open(path, "wt", encoding="utf-8", errors="surrogateescape", newline="")

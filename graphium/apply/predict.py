@@ -16,6 +16,7 @@ from graphium.apply.outputs import (
     output_format,
     replacing,
 )
+from graphium.apply.spreadsheets import cell_changer
 from graphium.apply.tables import open_input
 from graphium.config.tasks import TaskSpec
 from graphium.errors import counted, quoted
@@ -65,6 +66,7 @@ def predict_file(
     smiles_column: str | None = None,
     batch_size: int | None = None,
     force: bool = False,
+    for_spreadsheets: bool = False,
 ) -> Outcome:
     """Predict every row of a table.
 
@@ -78,18 +80,20 @@ def predict_file(
         smiles_column: Column of SMILES; None takes the first with a usual name.
         batch_size: Molecules computed at once.
         force: Replace an existing output.
+        for_spreadsheets: Write cells of a csv or tsv so that no spreadsheet evaluates them.
 
     Raises:
         DataError: If the table cannot be used.
         UsageError: If the output must not be written.
     """
+    change = cell_changer(output, for_spreadsheets=for_spreadsheets)
     check_output(output, table, suffixes=TABLES, force=force)
     source = open_input(table, smiles_column)
     added = prediction_schema(model.specs).append(pa.field("error", pa.string()))
     outcome = Outcome()
     with replacing(output) as temporary:
         kind = output_format(output)
-        with TableWriter(temporary, kind, source.columns, added) as writer:
+        with TableWriter(temporary, kind, source.columns, added, change) as writer:
             for batch, smiles in source.batches():
                 for rows in _pieces(len(smiles), model.specs):
                     predicted = model.predict(smiles[rows], batch_size=batch_size)

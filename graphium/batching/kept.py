@@ -173,13 +173,15 @@ def read_kept(folder: Path, datasets: Sequence[Dataset], *, mapped: bool) -> Mix
         for name, (size, digest) in manifest["files"].items():
             _check(folder / name, size, digest)
         arrays = {name[:-4]: _load(folder / name, mapped) for name in manifest["files"]}
+        mix = _assemble(manifest, arrays, datasets)
         with suppress(PermissionError):  # a copy of another user
             os.utime(folder / MANIFEST)
-    except (StoreError, OSError) as error:
+    # Behind the first two, what a manifest that is signed and yet not ours leads to.
+    except (StoreError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         _LOG.warning("The kept copy of an opened mix is made again: %s", error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    return _assemble(manifest, arrays, datasets)
+    return mix
 
 
 def _check(file: Path, size: int, digest: str) -> None:

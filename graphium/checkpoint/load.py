@@ -13,6 +13,7 @@ from graphium.checkpoint.format import FORMAT_VERSION, MANIFEST, FileName, Model
 from graphium.checkpoint.manifest import Manifest, read_manifest, read_verified
 from graphium.checkpoint.migrate import migrate
 from graphium.checkpoint.tree import unflatten
+from graphium.config.experiment import Experiment
 from graphium.config.suggest import did_you_mean
 from graphium.errors import CheckpointError
 from graphium.graphs.properties import FEATURIZER_VERSION
@@ -31,10 +32,10 @@ def read_model(path: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
     """
     manifest = read_manifest(path)
     model = _json(path, manifest, "model.json"), _tensors(path, manifest, "model.safetensors")
-    record, weights = migrate(model, manifest.version)
     try:
+        record, weights = migrate(model, manifest.version)
         return ModelRecord.model_validate(record), weights
-    except ValidationError as error:
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path / 'model.json'} does not describe a model: {error}"
         ) from error
@@ -52,6 +53,23 @@ def check_featurizer(record: ModelRecord, path: Path) -> None:
             f"describes them; this is version {FEATURIZER_VERSION}. Use graphium "
             f"{record.graphium_version}, or train again"
         )
+
+
+def read_experiment(record: ModelRecord, path: Path) -> Experiment:
+    """Return the experiment that a model was trained in.
+
+    Raises:
+        CheckpointError: This graphium does not know its options.
+    """
+    try:
+        return Experiment.model_validate(record.experiment)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise CheckpointError(
+            f"{path} was trained by graphium {record.graphium_version} in an experiment that this "
+            f"graphium cannot read: {'.'.join(map(str, first['loc']))}: {first['msg']}. Use that "
+            "version, or train again"
+        ) from error
 
 
 def read_training(path: Path) -> Any:
@@ -153,5 +171,6 @@ def _json(path: Path, manifest: Manifest, name: FileName) -> Any:
 def _tensors(path: Path, manifest: Manifest, name: FileName) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(read_verified(path, manifest, name))
-    except SafetensorError as error:
+    # Types of numbers that this torch has not are a KeyError, shapes that cannot be a RuntimeError.
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path / name} is not safetensors: {error}") from error

@@ -153,7 +153,7 @@ def _read_trained(checkpoint: Path) -> dict[str, Any]:
     for folder in (checkpoint, checkpoint / "checkpoints" / "best", checkpoint / "best"):
         try:
             experiment = json.loads((folder / "model.json").read_bytes())["experiment"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue  # what is wrong with it is said when it is used
         if isinstance(experiment, dict) and isinstance(experiment.get("model"), dict):
             return experiment

@@ -12,6 +12,7 @@ from graphium.cli.data_download import download
 from graphium.cli.data_export import export
 from graphium.cli.data_generate import generate
 from graphium.cli.data_splits import convert_splits
+from graphium.cli.data_spreadsheets import for_spreadsheets
 from graphium.errors import StoreError, UsageError, counted
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app.command()(download)
 app.command()(export)
 app.command()(generate)
 app.command("convert-splits")(convert_splits)
+app.command("for-spreadsheets")(for_spreadsheets)
 
 _EXPERIMENT_SUFFIXES = (".yaml", ".yml")
 

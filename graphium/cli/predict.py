@@ -39,6 +39,14 @@ Device = Annotated[
     str, typer.Option(help="cpu, cuda or cuda:N (unverified: no GPU has run it yet).")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+ForSpreadsheets = Annotated[
+    bool,
+    typer.Option(
+        "--for-spreadsheets",
+        help="Put an apostrophe before cells of a csv or tsv that begin with = + - @, a tab or a "
+        "carriage return and are no numbers, so that a spreadsheet does not evaluate them.",
+    ),
+]
 
 
 def predict(
@@ -51,6 +59,7 @@ def predict(
     batch_size: BatchSize = None,
     device: Device = "cpu",
     force: Force = False,
+    for_spreadsheets: ForSpreadsheets = False,
     row_timeout: RowTimeout = 10.0,
     worker_memory: WorkerMemory = 4.0,
 ) -> None:
@@ -62,7 +71,12 @@ def predict(
     from graphium.apply.predict import predict_file
     from graphium.store.limits import Limits
 
-    options = {"smiles_column": smiles_column, "batch_size": batch_size, "force": force}
+    options = {
+        "smiles_column": smiles_column,
+        "batch_size": batch_size,
+        "force": force,
+        "for_spreadsheets": for_spreadsheets,
+    }
     limits = Limits(row_timeout, worker_memory)
     _apply(predict_file, model, device, limits, table, output, options)
 
@@ -77,6 +91,7 @@ def embed(
     batch_size: BatchSize = None,
     device: Device = "cpu",
     force: Force = False,
+    for_spreadsheets: ForSpreadsheets = False,
     row_timeout: RowTimeout = 10.0,
     worker_memory: WorkerMemory = 4.0,
 ) -> None:
@@ -88,7 +103,12 @@ def embed(
     from graphium.apply.embed import embed_file
     from graphium.store.limits import Limits
 
-    options = {"smiles_column": smiles_column, "batch_size": batch_size, "force": force}
+    options = {
+        "smiles_column": smiles_column,
+        "batch_size": batch_size,
+        "force": force,
+        "for_spreadsheets": for_spreadsheets,
+    }
     limits = Limits(row_timeout, worker_memory)
     _apply(embed_file, model, device, limits, table, output, options)
 

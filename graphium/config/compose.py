@@ -8,7 +8,7 @@ from graphium.config.clashes import two_of_a_name
 from graphium.config.explain import dead_end, show
 from graphium.config.mistakes import COMMAND_LINE, Mistake, Place, show_path
 from graphium.config.options import ROOT, UNKNOWN, Spot
-from graphium.config.unreadable import UnreadableError, unreadable_file
+from graphium.config.unreadable import UnreadableError, read_text
 from graphium.config.yaml_nodes import YamlNode, read_yaml
 
 
@@ -32,10 +32,7 @@ def read_file(
     if chain[-1] in chain[:-1]:
         circle = " -> ".join(map(show_path, chain[chain.index(chain[-1]) :]))
         raise UnreadableError(blamed, f"files extend each other: {circle}", key)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable_file(path, error, blamed, key) from error
+    text = read_text(path, blamed, key)
     node, mistakes = read_yaml(text, name)
     found.extend(mistakes)
     if node is None or not isinstance(node.value, dict):
@@ -44,7 +41,7 @@ def read_file(
         raise UnreadableError(Place(name), message)
     extends = node.value.pop("extends", YamlNode([], node.place))
     parents = extends.value if isinstance(extends.value, list) else [extends]
-    if not all(isinstance(parent.value, str) for parent in parents):
+    if not all(isinstance(one.value, str) and "\0" not in one.value for one in parents):
         message = f"should be a file or a list of files, got {show(extends)}"
         found.append(Mistake(extends.place, "extends", message))
         parents = []

@@ -113,6 +113,9 @@ def typed_values(node: YamlNode, spot: Spot, keys: Keys, found: list[Mistake]) -
 
 def _expand(node: YamlNode, key: str, found: list[Mistake]) -> str:
     """Expand ``~`` and ``$VARIABLES``; ``$$`` stands for a dollar."""
+    if "\0" in (node.text or ""):
+        found.append(Mistake(node.place, key, "no file's name holds character zero"))
+        return ""
     template = string.Template(node.text or "")
     for name in template.get_identifiers():
         if name not in os.environ:

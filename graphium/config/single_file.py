@@ -11,7 +11,7 @@ from graphium.config.explain import explain, show
 from graphium.config.load import typed_values
 from graphium.config.mistakes import Mistake, Place, config_error, show_path
 from graphium.config.options import Spot
-from graphium.config.unreadable import UnreadableError, unreadable_file
+from graphium.config.unreadable import UnreadableError, read_text
 from graphium.config.yaml_nodes import YamlNode, read_yaml
 
 _Root = TypeVar("_Root", bound=Section)
@@ -48,11 +48,7 @@ def read_section(path: Path, root: type[_Root], what: str) -> _Root:
 
 def _read(path: Path, what: str, found: list[Mistake]) -> YamlNode:
     name = show_path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable_file(path, error, Place(name), "") from error
-    node, mistakes = read_yaml(text, name)
+    node, mistakes = read_yaml(read_text(path, Place(name)), name)
     found += mistakes
     if node is None or not isinstance(node.value, dict):
         got = "the file is empty" if node is None else f"got {show(node)}"

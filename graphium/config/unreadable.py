@@ -7,6 +7,8 @@ import yaml
 from graphium.config.mistakes import Mistake, Place, show_path
 from graphium.config.suggest import did_you_mean
 
+MAX_BYTES = 1 << 20
+"""Of one file: tables are named in an experiment, not written into it."""
 MAX_NODES = 100_000
 """Keys and values in one file after aliases are expanded; more is an alias bomb."""
 MAX_DEPTH = 40
@@ -20,6 +22,31 @@ class UnreadableError(Exception):
     def __init__(self, place: Place, message: str, key: str = "") -> None:
         self.mistake = Mistake(place, key, message)
         super().__init__(str(self.mistake))
+
+
+def read_text(path: Path, asked: Place, key: str = "") -> str:
+    """Return what stands in a file of YAML, without looking further into one that is too large.
+
+    Args:
+        path: The file.
+        asked: Who asked for it.
+        key: The option that names it, if one does.
+
+    Raises:
+        UnreadableError: There is no such file, or it is not one of text, or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UnreadableError(
+                Place(show_path(path)),
+                f"larger than {MAX_BYTES >> 20} MB, which no experiment needs; name tables and "
+                "patterns of columns ('assay_*') instead of writing out what they hold",
+            )
+        return content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable_file(path, error, asked, key) from error
 
 
 def unreadable_file(

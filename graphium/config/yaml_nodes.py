@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import yaml
 
+from graphium.config.bounded_yaml import BoundedLoader
 from graphium.config.mistakes import Mistake, Place
 from graphium.config.unreadable import UnreadableError, refuse_excess, unreadable_yaml
 
@@ -22,6 +23,8 @@ _WORDS = {
 }
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_MOST_DIGITS = 1_000
+"""Longer numbers with a prefix are text, as others with more digits than Python prints are."""
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 Scalar = None | bool | int | float | str
@@ -57,18 +60,12 @@ class YamlNode:
         return self, keys
 
 
-class _Loader(yaml.SafeLoader):
-    """Leaves every scalar text; ``scalar`` says what it means."""
-
-    yaml_implicit_resolvers = {}
-
-
 def scalar(text: str) -> Scalar:
     """Return what an unquoted scalar means."""
     try:
         if _DECIMAL.fullmatch(text):
             return int(text)
-        if _PREFIXED.fullmatch(text):
+        if _PREFIXED.fullmatch(text) and len(text) < _MOST_DIGITS:
             return int(text, 0)
     except ValueError:  # more digits than Python converts
         return text
@@ -92,7 +89,7 @@ def read_yaml(text: str, source: str) -> tuple[YamlNode | None, list[Mistake]]:
         UnreadableError: On bad syntax, too many or too deeply nested values.
     """
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = BoundedLoader(text, source).get_single_node()
     except (yaml.YAMLError, RecursionError) as error:
         raise unreadable_yaml(text, error, source) from error
     builder = _Builder(source)

@@ -151,7 +151,7 @@ def read_lists(column: pa.Array) -> list[NDArray[np.float32] | None] | None:
     for text in read_text(column):
         try:
             cells.append(None if text is None else _floats(_load_list(text)))
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             return None
     return cells
 

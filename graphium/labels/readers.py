@@ -93,7 +93,9 @@ def _open_parquet(path: Path) -> TableFile:
         # Columns are read piece by piece; else each row group's at once.
         options = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
         with pa.parquet.ParquetFile(path, **options) as file:
-            yield from file.iter_batches(batch_size=BATCH_ROWS)
+            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+                batch.validate(full=True)  # else what is damaged is read beyond its bounds
+                yield batch
 
     return TableFile(path, pa.schema(fields), read, repeated=renamed(schema.names, names))
 

@@ -25,7 +25,6 @@ STRUCTURE = "mol"
 TITLE = "name"
 _END_OF_RECORD = "$$$$"
 _END_OF_BLOCK = re.compile(r"^M  END[^\n]*\n?", re.MULTILINE)
-_FIELD = re.compile(r"^>.*<(.+)>")
 _ATOM_LIST = re.compile(r"^(?:atom|bond)\.[idb]prop\.")
 _MISSING = "n/a"
 _LONGEST_RECORD = 1 << 24
@@ -117,15 +116,25 @@ def _properties(text: str) -> Iterator[tuple[str, str]]:
     """Yield names and values: a header, the lines of the value, a blank line."""
     name, lines = None, list[str]()
     for line in [*text.split("\n"), ""]:
-        is_header = line.startswith(">") and (name is None or _FIELD.match(line))
+        field = _field(line)
+        is_header = line.startswith(">") and (name is None or field)
         if (is_header or not line.strip()) and name is not None:
             yield name, "\n".join(lines).strip()
             name, lines = None, []
         if is_header:
-            field = _FIELD.match(line)
-            name = (field[1] if field else line[1:]).strip() or None
+            name = (field or line[1:]).strip() or None
         elif name is not None:
             lines.append(line)
+
+
+def _field(line: str) -> str | None:
+    """Return the name between the last pair of signs of a header, as in ``>  (7) <name>``.
+
+    No regular expression: on a line of many ``<`` one takes the square of its length.
+    """
+    end = line.rfind(">")
+    start = line.rfind("<", 1, max(end - 1, 0))
+    return line[start + 1 : end] if line.startswith(">") and start > 0 else None
 
 
 def _value(name: str, value: str) -> str:

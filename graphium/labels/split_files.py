@@ -17,6 +17,9 @@ from graphium.errors import DataError, quoted
 from graphium.labels.header import PARQUET, open_text, shorten
 from graphium.labels.types import is_text
 
+_MOST_DIGITS = 18
+"""Of a row number: more do not fit 64 bits."""
+
 
 def read_split_file(path: Path, key: str | None) -> dict[str, NDArray[np.int64]]:
     """Return the row numbers (0-based) of each list of a split file, by its name.
@@ -54,7 +57,7 @@ def read_row_list(path: Path) -> NDArray[np.int64]:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"split file {path} cannot be read: {error}") from error
     for number, line in enumerate(lines):
-        if not line.isdecimal():
+        if not line.isdecimal() or len(line) > _MOST_DIGITS:
             raise DataError(
                 f"split file {path}, line {number + 1}: {quoted(line)} is not a row number"
             )
@@ -80,7 +83,8 @@ def _read_parquet(path: Path) -> dict[str, NDArray[np.int64]]:
                     f"{shorten(schema.names) or 'none'}"
                 )
             table = file.read(["row", "part"])
-    except (OSError, pa.ArrowException) as error:
+        table.validate(full=True)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"split file {path} cannot be read: {reason}") from error
     rows, parts = table.column("row"), table.column("part")
@@ -101,7 +105,7 @@ def _read_json(path: Path, key: str | None) -> dict[str, list[Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"split file {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"split file {path} is not JSON: {error}") from error
     if isinstance(content, dict) and isinstance(content.get("datasets"), dict):
         content = content["datasets"]  # the splits.json that a run leaves

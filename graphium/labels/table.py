@@ -24,6 +24,9 @@ from graphium.labels.header import number_repeated, shorten, smiles_candidates
 from graphium.labels.readers import BATCH_ROWS, TableFile, open_file
 from graphium.labels.shards import common_schema, fit_columns
 
+UNREADABLE = (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeDecodeError)
+"""What reading a damaged file raises; the last is of names of columns in parquet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -73,7 +76,7 @@ class Table:
                 for batch in shard.open():
                     rows += batch.num_rows
                     yield number, batch.rename_columns(list(self.columns))
-            except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+            except UNREADABLE as error:
                 raise DataError(
                     f"{shard.name} cannot be read: {_first_line(error)}. Check that the file is "
                     "complete and that every row has as many cells as the header."
@@ -169,7 +172,7 @@ def require_columns(found: Sequence[str], wanted: Sequence[str], what: str) -> N
 def _open(path: Path, blank_rows: bool) -> TableFile:
     try:
         return open_file(path, blank_rows=blank_rows)
-    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be read: {_first_line(error)}.") from error
 
 

@@ -1,6 +1,5 @@
 """The end of a preparation: from finished segments to a store."""
 
-import csv
 import io
 import logging
 from collections.abc import Sequence
@@ -10,6 +9,8 @@ from pydantic import ValidationError
 
 from graphium.errors import DataError, StoreError, counted, quoted
 from graphium.graphs.mol_block import RowStatus
+from graphium.labels.csv_lines import csv_writer
+from graphium.store.agreement import disagreement
 from graphium.store.disk_errors import writing
 from graphium.store.files import sync_ancestors, sync_folder, write_atomic
 from graphium.store.layout import COMMITS, MANIFEST, PLAN, REJECTS, SEGMENTS
@@ -121,12 +122,15 @@ def read_records(store: Path) -> dict[int, SegmentRecord]:
         try:
             record = SegmentRecord.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise StoreError(
-                f"{path} is damaged: {describe_errors(error)}. "
-                f"Remove {store} and prepare the table again."
-            ) from error
+            raise _damaged_record(store, path, describe_errors(error)) from error
+        if path.stem != f"{record.segment:05d}":
+            raise _damaged_record(store, path, f"it says that it is of segment {record.segment}")
         records[record.segment] = record
     return records
+
+
+def _damaged_record(store: Path, path: Path, problem: str) -> StoreError:
+    return StoreError(f"{path} is damaged: {problem}. Remove {store} and prepare the table again.")
 
 
 def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
@@ -143,12 +147,8 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
         StoreError: If a record is damaged.
     """
     records = [record for _, record in sorted(read_records(store).items())]
-    rows = sum(record.rows for record in records)
-    if len(records) != plan.num_segments or rows != plan.rows:
-        raise DataError(
-            f"The table of dataset '{name}' had {plan.rows} rows and now has {rows}: it changed "
-            f"while it was read. Remove {store} and prepare it again."
-        )
+    _check_records(name, plan, store, records)
+    rows = plan.rows
     rejects = read_rejects(store, records)
     if rejects:
         first = "; ".join(
@@ -158,7 +158,7 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
         left_out = f"{len(rejects)} of {rows} rows were left out: {_count_kinds(rejects)}"
         _LOG.warning("Dataset '%s': %s (%s); see %s", name, left_out, first, where)
     text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
+    lines = csv_writer(text)
     of_file = ["file", "row of file"] if plan.files else []
     lines.writerow(["row", "smiles", "reason", *of_file])
     for one in rejects:
@@ -201,6 +201,20 @@ def finish_store(name: str, plan: Plan, store: Path, writer: str) -> None:
     write_manifest(store, manifest, writer)
 
 
+def _check_records(name: str, plan: Plan, store: Path, records: Sequence[SegmentRecord]) -> None:
+    """Check that the segments are all rows of the table, and what the plan says they are."""
+    rows = sum(record.rows for record in records)
+    if len(records) != plan.num_segments or rows != plan.rows:
+        raise DataError(
+            f"The table of dataset '{name}' had {plan.rows} rows and now has {rows}: it changed "
+            f"while it was read. Remove {store} and prepare it again."
+        )
+    for record in records:
+        if problem := disagreement(plan, record, records[0].arrays):
+            path = store / COMMITS / f"{record.segment:05d}.json"
+            raise _damaged_record(store, path, problem)
+
+
 def _settle(store: Path, records: Sequence[SegmentRecord]) -> None:
     """Make durable what the manifest will name, and see that it is there.
 
@@ -238,5 +252,5 @@ def _warn_of_getters(name: str, records: Sequence[SegmentRecord]) -> None:
         "time and changes no number. Unless each holds an atom map or a dummy, this version of "
         "RDKit (%s) is not among those that graphium has been tested with (%s), or fails its "
         "self-test",
-        *(name, molecules, records[0].versions["rdkit"], ", ".join(TESTED_RDKIT)),
+        *(name, molecules, records[0].versions.get("rdkit", "unknown"), ", ".join(TESTED_RDKIT)),
     )

@@ -71,13 +71,11 @@ def _bytes_to_come(store: Path) -> int | None:
         records: list[dict[str, Any]] = [
             json.loads(path.read_bytes()) for path in (store / COMMITS).glob("[0-9]*.json")
         ]
-    except (OSError, ValueError):  # there is another error to tell
-        return None
-    done = sum(int(record["rows"]) for record in records)
-    if not done:
-        return None
-    written = sum(int(file["size"]) for record in records for file in record["files"].values())
-    return (rows - done) * written // done
+        done = sum(int(record["rows"]) for record in records)
+        written = sum(int(file["size"]) for record in records for file in record["files"].values())
+        return (rows - done) * written // done if done else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None  # there is another error to tell
 
 
 def _size(count: int) -> str:

@@ -48,13 +48,13 @@ def find_earlier(source: Source, options: dict[str, object], stores: Path) -> St
     for path in sorted(stores.glob(f"*/{PLAN}")):
         try:
             plan = json.loads(path.read_bytes())
-            known = plan["options"], plan["versions"], plan["digests"], plan["rows"]
-        except (OSError, ValueError, KeyError, TypeError):  # it is not even a candidate
-            continue
-        is_alike = known[:2] == (options, content_versions())
-        is_made = is_alike and (path.parent / MANIFEST).is_file()
-        if is_made and continues([FileRecord(**one) for one in known[2]], source):
-            found.append((known[3], path.parent.name))
+            if (plan["options"], plan["versions"]) != (options, content_versions()):
+                continue
+            known = Plan.model_validate(plan)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue  # it is not even a candidate
+        if (path.parent / MANIFEST).is_file() and continues(known.digests, source):
+            found.append((known.rows, path.parent.name))
     for _, name in sorted(found, reverse=True):
         try:
             return open_store(stores / name)

@@ -44,6 +44,8 @@ MAX_SEGMENT_ROWS = 1 << 15
 """Source rows of a segment, at most: what a process holds while it works hardly grows up to it."""
 MAX_SEGMENT_CELLS = 1 << 24
 """Source rows times kept columns of a segment, at most: what a process holds while it works."""
+MAX_SEGMENTS = 100_000
+"""Segments of a store, at most: their numbers have five digits."""
 MIN_SEGMENT_ROWS = 1_000
 """Smaller tables are not divided."""
 SEGMENTS_OF_SMALL_TABLES = 8

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from graphium.errors import StoreError
+from graphium.store.agreement import disagreement
 from graphium.store.files import canonical_json, file_sha256, json_sha256, write_atomic
 from graphium.store.layout import FORMAT, FORMAT_VERSION, MANIFEST
 from graphium.store.records import (
@@ -113,6 +114,10 @@ def read_manifest(store: Path) -> Manifest:
     except ValidationError as error:
         raise StoreError(f"{path} is damaged: {describe_errors(error)}.") from error
     check_name(path, manifest.plan)
+    for record in manifest.segments:
+        problem = disagreement(manifest.plan, record, manifest.segments[0].arrays)
+        if problem:
+            raise StoreError(f"{path} is damaged (segments.{record.segment}): {problem}.")
     return manifest
 
 
@@ -124,10 +129,17 @@ def check_name(path: Path, plan: Plan) -> None:
     Raises:
         StoreError: If the folder has another key.
     """
-    stated = _KEY.search(path.absolute().parent.name)
-    if stated is not None and stated.group(1) != plan.key:
+    try:
+        key = plan.key
+    except ValueError as error:
         raise StoreError(
-            f"{path} belongs to a store of other content (key {plan.key}, made of {plan.source}) "
+            f"{path} is damaged: its options are no plain values ({error}). Remove {path.parent} "
+            "and prepare the table again."
+        ) from error
+    stated = _KEY.search(path.absolute().parent.name)
+    if stated is not None and stated.group(1) != key:
+        raise StoreError(
+            f"{path} belongs to a store of other content (key {key}, made of {plan.source}) "
             "than its folder is named for. Remove the folder and prepare the table again."
         )
 
@@ -150,7 +162,7 @@ def read_signed_json(path: Path, file_format: str, version: int) -> dict[str, An
         raise StoreError(
             f"{path.parent} is not finished, or damaged: {path} is missing."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: it is not JSON ({error}).") from error
     if not isinstance(content, dict) or content.get("format") != file_format:
         raise StoreError(f"{path} is damaged: it is no manifest of format {file_format}.")
@@ -159,7 +171,11 @@ def read_signed_json(path: Path, file_format: str, version: int) -> dict[str, An
             f"{path} has format version {content.get('format_version')}; this graphium reads "
             f"version {version}. Prepare the table again, or use another graphium."
         )
-    if content != sign(content):
+    try:
+        is_whole = content == sign(content)
+    except (ValueError, RecursionError):  # numbers, text or nesting that no manifest has
+        is_whole = False
+    if not is_whole:
         raise StoreError(f"{path} was changed after it was written: its own SHA-256 does not fit.")
     return content
 

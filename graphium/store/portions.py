@@ -7,7 +7,7 @@ from pathlib import Path
 
 from graphium.errors import UsageError
 from graphium.store.files import canonical_json, write_atomic
-from graphium.store.layout import PARTS
+from graphium.store.layout import MAX_SEGMENTS, PARTS
 from graphium.store.records import Plan
 
 
@@ -73,6 +73,8 @@ def note_division(store: Path, division: Division, writer: str) -> None:
 def noted_division(store: Path) -> Division | None:
     """Return how the last part that was started divided the store, if any was."""
     try:
-        return Division(**json.loads((store / PARTS).read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):  # it only serves messages
+        found = Division(**json.loads((store / PARTS).read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):  # it only serves messages
         return None
+    is_whole = isinstance(found.count, int) and 0 < found.count <= MAX_SEGMENTS
+    return found if is_whole else None

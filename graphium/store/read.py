@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from graphium.config.data import Level
 from graphium.config.suggest import did_you_mean
-from graphium.errors import DataError
+from graphium.errors import DataError, StoreError
 from graphium.graphs.levels import level_sizes
 from graphium.graphs.mol_block import MolBlock, RowStatus, offsets, ragged_index
 from graphium.graphs.reasons import syntax_note
@@ -373,7 +373,13 @@ def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], li
 
 def read_segment_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:
     """Read an array and compare it with its digest: a whole shard in a wrong place is found too."""
-    return read_array(store / record.folder, name, record.arrays[name].sha256)
+    known = record.arrays.get(name)
+    if known is None:
+        raise StoreError(
+            f"The store {store} is damaged: its segment {record.segment} has no array '{name}'. "
+            "Remove the store's folder and prepare the table again."
+        )
+    return read_array(store / record.folder, name, known.sha256)
 
 
 def _read_strings(store: Path, record: SegmentRecord, lengths: str, content: str) -> list[str]:

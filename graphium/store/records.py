@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from graphium.config.base import Section
 from graphium.config.data import (
@@ -16,7 +16,7 @@ from graphium.config.data import (
 )
 from graphium.labels.storage import LabelStorage
 from graphium.store.files import json_sha256
-from graphium.store.layout import FORMAT_VERSION
+from graphium.store.layout import FORMAT_VERSION, MAX_SEGMENTS
 
 
 def content_key(source_sha256: str, versions: dict[str, str], options: dict[str, Any]) -> str:
@@ -63,6 +63,14 @@ class Family(Section):
     is_binary: bool
     """Whether labels are single bits, eight to a byte."""
 
+    @model_validator(mode="after")
+    def _bits_are_numbered(self) -> "Family":
+        if self.is_binary:
+            ends = [int(name) if name.isdecimal() and len(name) < 7 else -1 for name in self.names]
+            if len(ends) != 2 or not 0 <= ends[0] <= ends[1]:
+                raise ValueError("bits are named by the numbers of the first and the last")
+        return self
+
     @property
     def columns(self) -> list[str]:
         """Return the full names of the columns, in order."""
@@ -93,8 +101,8 @@ class EarlierRows(Section):
 
     store: str
     """Folder of that store; its segments of these rows are shared, not made again."""
-    rows: int
-    segment_rows: int
+    rows: int = Field(ge=0)
+    segment_rows: int = Field(gt=0)
     """Rows of each of these segments but the last."""
 
     @property
@@ -121,12 +129,12 @@ class Plan(Section):
     """Format of the table and options of its dataset that decide the content, as declared."""
     smiles: str
     """SMILES column."""
-    rows: int
+    rows: int = Field(ge=0)
     """Rows of the table."""
     earlier: tuple[EarlierRows, ...] = ()
     """Rows that an earlier store had already, in order; where the last of them end, new ones begin.
     """
-    segment_rows: int
+    segment_rows: int = Field(gt=0)
     """Rows of each segment but the last; of those rows that are not ``earlier``."""
     columns: tuple[StoredColumn, ...]
     """Columns kept, in the order of the table."""
@@ -148,6 +156,16 @@ class Plan(Section):
     """Order of lists of atom labels; None is that of the SMILES where no maps disagree."""
     versions: dict[str, str]
     """Versions that decide the content: featurizer and rdkit."""
+
+    @model_validator(mode="after")
+    def _rows_can_be_divided(self) -> "Plan":
+        if self.num_earlier_rows > self.rows:
+            raise ValueError("rows: an earlier store had more")
+        if self.num_segments > MAX_SEGMENTS:
+            raise ValueError(f"segment_rows: more than {MAX_SEGMENTS} segments")
+        if self.files and sum(file.rows for file in self.files) != self.rows:
+            raise ValueError("files: together they have another number of rows")
+        return self
 
     @property
     def key(self) -> str:
@@ -315,5 +333,6 @@ class Manifest(Section):
 
 def describe_errors(error: ValidationError) -> str:
     """Return the first mistake of a JSON file in one line."""
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

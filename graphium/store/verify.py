@@ -95,7 +95,7 @@ def is_key_index(path: Path) -> bool:
     """Say whether a folder is the key index of a mix rather than a store."""
     try:
         content = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):  # damaged: only its place tells what it was
         return path.parent.name == keys.FOLDER

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from graphium.errors import StoppedError
 from graphium.store.owner import machine_name
@@ -49,7 +50,7 @@ def deaths_at(folder: Path, progress: int) -> int:
     count = 0
     for number in range(_latest(folder), 0, -1):
         path = folder / str(number)
-        if json.loads(path.read_text())["progress"] != progress:
+        if _noted(path).get("progress") != progress:
             break
         count += path.stat().st_mtime != _RELEASED
     return count
@@ -119,7 +120,7 @@ def _latest(folder: Path) -> int:
 def _is_alive(path: Path) -> bool:
     if path.stat().st_mtime in (_RELEASED, _FAILED):
         return False
-    if json.loads(path.read_text())["machine"] == machine_name():
+    if _noted(path).get("machine") == machine_name():
         with path.open("r") as file, suppress(_NoLocksError):
             return _is_locked(file.fileno())
     clock = path.parent / f".clock-{machine_name()}-{os.getpid()}"
@@ -127,6 +128,15 @@ def _is_alive(path: Path) -> bool:
     now = clock.stat().st_mtime
     clock.unlink()
     return now - path.stat().st_mtime < STALE
+
+
+def _noted(path: Path) -> dict[str, Any]:
+    """Return what a claim says; nothing where it is damaged: then its time alone tells."""
+    try:
+        content = json.loads(path.read_text())
+    except (ValueError, RecursionError):
+        content = None
+    return content if isinstance(content, dict) else {}
 
 
 class _NoLocksError(Exception):

@@ -29,6 +29,10 @@ FIRST_EPOCH = 3
 """No trial is cut short by the median earlier: the first epoch is one of rising learning rates."""
 
 _STUDY = "sweep"
+_NOT_ITS_OWN = (
+    ValueError, TypeError, LookupError, AttributeError, AssertionError, OverflowError,
+    RecursionError, optuna.exceptions.OptunaError,
+)  # fmt: skip
 
 
 class Journal:
@@ -75,8 +79,14 @@ class Journal:
                 pruner=_pruner(pruner, max_epochs),
                 load_if_exists=True,
             )
-        except ValueError as error:
-            raise DataError(f"{path} is damaged: {error}. Begin anew in another folder") from error
+            _check_values(self.trials())
+        # Optuna believes what it reads: a line that it did not write can lead to any of these.
+        except _NOT_ITS_OWN as error:
+            reason = f"{type(error).__name__} {error}".strip()
+            raise DataError(
+                f"{path} is damaged: it is no journal of trials ({reason}). Take the journal back "
+                "from a copy, or begin anew in another folder"
+            ) from error
 
     def top_up(self, num_trials: int) -> None:
         """Make trials until there are so many; processes at once may make more, never fewer."""
@@ -121,6 +131,22 @@ class Journal:
         done = [one for one in self.trials() if one.state == TrialState.COMPLETE]
         sign = 1 if self.study.direction == optuna.study.StudyDirection.MINIMIZE else -1
         return min(done, key=lambda one: sign * _value(one), default=None)
+
+
+def _check_values(trials: list[FrozenTrial]) -> None:
+    """Check what Optuna does not when it reads a trial.
+
+    Raises:
+        TypeError: A value is of another type than those that are written.
+    """
+    for trial in trials:
+        numbers = [*(trial.values or ()), *trial.intermediate_values.values()]
+        steps = [*trial.intermediate_values, trial.user_attrs.get("best_epoch", 0)]
+        is_whole = all(isinstance(one, float) for one in numbers)
+        is_whole &= all(type(one) is int for one in steps)
+        is_whole &= isinstance(trial.user_attrs.get("reason", ""), str)
+        if not is_whole or (trial.state == TrialState.COMPLETE and len(trial.values or ()) != 1):
+            raise TypeError(f"trial {trial.number} has values of another type")
 
 
 def _value(trial: FrozenTrial) -> float:

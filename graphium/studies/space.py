@@ -21,7 +21,7 @@ from graphium.config.explain import dead_end, plain, show
 from graphium.config.mistakes import COMMAND_LINE, Mistake, Place, config_error, show_path
 from graphium.config.options import ROOT, UNKNOWN, Spot, members, option_names
 from graphium.config.suggest import did_you_mean
-from graphium.config.unreadable import UnreadableError, unreadable_file
+from graphium.config.unreadable import UnreadableError, read_text
 from graphium.config.yaml_nodes import YamlNode, read_yaml
 from graphium.errors import ConfigError
 
@@ -164,12 +164,7 @@ def read_space(path: Path) -> Space:
     """
     name = show_path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        root, found = read_yaml(text, name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise config_error(
-            [unreadable_file(path, error, Place(name), "").mistake], "search space"
-        ) from error
+        root, found = read_yaml(read_text(path, Place(name)), name)
     except UnreadableError as error:
         raise config_error([error.mistake], "search space") from error
     if root is None or not isinstance(root.value, dict) or not root.value:

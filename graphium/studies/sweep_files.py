@@ -13,7 +13,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from graphium.config.differences import differing
-from graphium.errors import UsageError
+from graphium.errors import DataError, UsageError
 from graphium.store.files import create_once, write_atomic
 from graphium.store.owner import machine_name
 from graphium.studies.space import Space, shown
@@ -58,6 +58,7 @@ def enter(folder: Path, record: SweepRecord, space_text: bytes) -> bool:
 
     Raises:
         UsageError: The folder holds another sweep, or something else.
+        DataError: What it says of its sweep is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECORD
@@ -67,7 +68,10 @@ def enter(folder: Path, record: SweepRecord, space_text: bytes) -> bool:
     if create_once(path, content.encode(), writer()):
         create_once(folder / "space.yaml", space_text, writer())
         return True
-    before = json.loads(path.read_text())
+    try:
+        before = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path} is damaged: {error}. Begin anew in another folder") from error
     different = differing([before, json.loads(content)])
     if different:
         lines = [

@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphium.checkpoint.load import check_featurizer, find_checkpoint, read_model
+from graphium.checkpoint.load import (
+    check_featurizer,
+    find_checkpoint,
+    read_experiment,
+    read_model,
+)
 from graphium.config.base import Section
 from graphium.config.experiment import Experiment
 from graphium.config.training import INHERITED
@@ -30,7 +35,7 @@ def inherit(experiment: Experiment, origins: Mapping[str, str]) -> Experiment:
     path = find_checkpoint(Path(experiment.finetune.checkpoint))
     record, _ = read_model(path)
     check_featurizer(record, path)
-    trained = Experiment.model_validate(record.experiment)
+    trained = read_experiment(record, path)
     left_out = [section for section in INHERITED if not _is_written(section, origins)]
     features = trained.features if "features" in left_out else experiment.features
     names = [s.removeprefix("model.") for s in left_out if s.startswith("model.")]
@@ -59,7 +64,7 @@ def load_backbone(network: Network, experiment: Experiment) -> list[str]:
     path = find_checkpoint(Path(experiment.finetune.checkpoint))
     record, weights = read_model(path)
     check_featurizer(record, path)
-    trained = Experiment.model_validate(record.experiment)
+    trained = read_experiment(record, path)
     differences = list(_differences(trained, experiment))
     if differences:
         raise CheckpointError(

@@ -84,9 +84,16 @@ def check_same_data(run_dir: Path, record: ModelRecord, mix: Opened) -> None:
         DataError: Tasks, labels, their statistics or the division of the rows differ.
     """
     before, _ = read_model(run_dir / "checkpoints" / "last")
-    began = json.loads((run_dir / "splits.json").read_text())
+    path = run_dir / "splits.json"
+    try:
+        began = dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{path}, which says what the run began with, cannot be read: {error}. Copy it again "
+            "from where it is whole, or start a new run"
+        ) from error
     now = describe_data(mix)
-    is_same = began["datasets"] == now["datasets"]
+    is_same = began.get("datasets") == now["datasets"]
     if "labels" in began:  # else of an earlier version
         is_same &= began["labels"] == now["labels"]
     is_same &= began.get("streamed") == now.get("streamed")

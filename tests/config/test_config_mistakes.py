@@ -340,10 +340,20 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, text, message):
     assert lines == [message]
 
 
-@pytest.mark.parametrize("value", ["5", "{a: b}", "[base.yaml, 3]", "null"])
+@pytest.mark.parametrize("value", ["5", "{a: b}", "[base.yaml, 3]", "null", '"a\\0b"'])
 def test_extends_must_be_files(tmp_path, value):
     line = mistakes(tmp_path, f"{GOOD}extends: {value}\n", base=GOOD)[0]
     assert line.startswith("e.yaml:6  extends: should be a file or a list of files, got ")
+
+
+def test_no_file_has_a_name_with_character_zero(tmp_path):
+    lines = mistakes(tmp_path, GOOD, r'datasets.freesolv.table="~a\0b"')
+    assert any("table: no file's name holds character zero" in line for line in lines)
+
+
+def test_ten_megabytes_of_yaml_are_refused_without_being_read(tmp_path):
+    (line,) = mistakes(tmp_path, "a: [" + "1," * 5_000_000 + "1]")
+    assert line.startswith("e.yaml  larger than 1 MB, which no experiment needs; name tables")
 
 
 def test_a_missing_experiment_suggests_its_neighbours(tmp_path):
