@@ -1,7 +1,7 @@
 """Lightning saves and resumes in our format, and nothing of it needs pickle."""
 
+import os
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -177,11 +177,12 @@ def test_a_removed_checkpoint_is_gone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reading_a_checkpoint_runs_no_code_of_the_file(tmp_path):
+def test_reading_a_checkpoint_runs_no_code_of_the_file(trainers, tmp_path):
     program = """
         import sys
         from pathlib import Path
         import torch
+        sys.path.insert(0, sys.argv[2])
         from checkpoints import RECORD, small_training, small_weights
         from graphium.checkpoint.io import GraphiumCheckpointIO
 
@@ -203,11 +204,11 @@ def test_reading_a_checkpoint_runs_no_code_of_the_file(tmp_path):
         eval("1")
         print(len(events) > 0)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "step-1")],
-        capture_output=True,
+    process = trainers.of(os.environ).start(
+        textwrap.dedent(program),
+        [str(tmp_path / "step-1"), str(Path(__file__).parent)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=True,
-        cwd=Path(__file__).parent,
     )
-    assert done.stdout.splitlines() == ["3 []", "True"]
+    assert process.communicate()[0].splitlines() == ["3 []", "True"]
