@@ -47,19 +47,24 @@ class CheckpointError(GraphiumError):
     """A checkpoint is absent, damaged, of an unknown version or does not fit the experiment."""
 
 
-class StoppedError(GraphiumError):
-    """A run was asked to end early and has kept its last step; the same command goes on with it.
+class StoppedError(BaseException):
+    """A program was asked to end early; what it has finished is kept.
+
+    Like KeyboardInterrupt, it is no ``Exception``: it may come anywhere, also within an import that
+    tries several ways, and nobody on its way may take it for a failure of theirs.
 
     Args:
-        message: What was kept.
+        message: What was done.
         requeue: Whether the scheduler is to start the job again.
+        is_agreed: All ranks of a run stop, at the same place.
     """
 
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: not done, try again later
 
-    def __init__(self, message: str, *, requeue: bool) -> None:
+    def __init__(self, message: str, *, requeue: bool, is_agreed: bool = False) -> None:
         super().__init__(message)
         self.requeue = requeue
+        self.is_agreed = is_agreed
 
 
 class FieldError(ValueError):

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Annotated, NoReturn
 
 import typer
 
 from graphium.errors import GraphiumError, StoppedError
+from graphium.training.signals import StopSignals
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -29,22 +31,40 @@ WorkerMemory = Annotated[
 ]
 
 
-def guarded(app: typer.Typer, arguments: Sequence[str], name: str | None = None) -> NoReturn:
+def guarded(
+    app: typer.Typer,
+    arguments: Sequence[str],
+    name: str | None = None,
+    signals: StopSignals | None = None,
+) -> NoReturn:
     """Run an app and leave Python.
 
-    A ``GraphiumError`` becomes one message on stderr and the exit code of its class (75 for a run
-    that made room, which is no error), Ctrl-C becomes 130. Anything else is a defect of graphium
-    and keeps its traceback.
+    A ``GraphiumError`` becomes one message on stderr and the exit code of its class, a wish to make
+    room 75 (which is no error), Ctrl-C 130. Anything else is a defect of graphium and keeps its
+    traceback.
 
     Args:
-        app: The commands.
+        app: The commands; they find the signals with ``signals_of``.
         arguments: Words of the command line.
         name: Name of the program in its help; by default that of the process.
+        signals: Of this process, if the caller answers them, and settles a wish that no command
+            has settled.
+
+    Raises:
+        StoppedError: There is such a wish.
+        SystemExit: Always, otherwise.
     """
     app.pretty_exceptions_enable = False  # a plain traceback can be searched and quoted
+    own = StopSignals()
     try:
-        app(list(arguments), prog_name=name)
+        with ExitStack() as stack:
+            if signals is None:
+                stack.enter_context(own.answered())
+                stack.enter_context(own.at_once())
+            app(list(arguments), prog_name=name, obj=signals or own)
     except StoppedError as stop:
+        if signals is not None:
+            raise
         typer.echo(str(stop), err=True)
         sys.exit(stop.exit_code)
     except GraphiumError as error:
@@ -55,3 +75,8 @@ def guarded(app: typer.Typer, arguments: Sequence[str], name: str | None = None)
         typer.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+def signals_of(context: typer.Context) -> StopSignals:
+    """Return what this process has been asked for, inside of a command that ``guarded`` runs."""
+    return context.obj if isinstance(context.obj, StopSignals) else StopSignals()

@@ -13,6 +13,7 @@ from graphium.cli.data_export import export
 from graphium.cli.data_generate import generate
 from graphium.cli.data_splits import convert_splits
 from graphium.cli.data_spreadsheets import for_spreadsheets
+from graphium.cli.requeue import making_room
 from graphium.errors import StoreError, UsageError, counted
 
 if TYPE_CHECKING:
@@ -100,23 +101,29 @@ def prepare(
         if where is not None:
             raise UsageError("Parts need no --engine dask: give either.")
         command = spell_command(source, overrides or [], root, workers, limits)
-        _divide(datasets, root, part, parts, command, workers, limits)
+        with making_room(_how_to_go_on):
+            _divide(datasets, root, part, parts, command, workers, limits)
         return
-    if experiment is not None:
-        paths = prepare_experiment(
-            experiment, root, workers=workers, progress=True, limits=limits, engine=where
-        )
-    else:
-        paths = {
-            name: prepare_dataset(
-                name, dataset, root, workers=workers, progress=True, limits=limits, engine=where
+    with making_room(_how_to_go_on):
+        if experiment is not None:
+            paths = prepare_experiment(
+                experiment, root, workers=workers, progress=True, limits=limits, engine=where
             )
-            for name, dataset in datasets.items()
-        }
+        else:
+            paths = {
+                name: prepare_dataset(
+                    name, dataset, root, workers=workers, progress=True, limits=limits, engine=where
+                )
+                for name, dataset in datasets.items()
+            }
     for name, path in paths.items():
         _report(name, path)
     for line in folder_lines(datasets):
         typer.echo(line)
+
+
+def _how_to_go_on() -> str:
+    return "what is prepared is kept; start the same command again"
 
 
 @app.command()

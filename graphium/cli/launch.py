@@ -11,21 +11,24 @@ from contextlib import contextmanager
 from types import FrameType
 
 from graphium.cli.one_run import Job
+from graphium.cli.run_folder import remove_unbegun
 from graphium.errors import StoppedError
 from graphium.training.place import Place
+from graphium.training.signals import WISHES, held_back
 
 _POLL = 0.1
 _GRACE = 4.0
 """Seconds for the other ranks to end by themselves after one has failed."""
 _REQUEUE_GRACE = 120.0
 """The same after all were stopped on request: the first one may be asking the scheduler."""
-_FORWARDED = (signal.SIGUSR1, signal.SIGTERM)
 
 Process = subprocess.Popen[bytes]
 
 
 def launch(job: Job) -> int:
     """Run a job as one process for each device of this machine.
+
+    A run directory in which nothing has begun is removed if that fails.
 
     Args:
         job: Its run directory holds the experiment.
@@ -42,14 +45,15 @@ def launch(job: Job) -> int:
     command = [sys.executable, "-m", "graphium.cli.rank", str(job.run_dir), *options]
     processes: list[Process] = []
     with _forwarding(processes):
-        for rank in range(number):
-            place = Place(rank, number, rank, number, "127.0.0.1", port)
-            # A session of its own: Ctrl-C on the terminal reaches this process, which tells one.
-            processes.append(
-                subprocess.Popen(  # noqa: S603  # this program
-                    command, env={**os.environ, **place.variables()}, start_new_session=True
+        with held_back():  # by the ranks, until they can answer
+            for rank in range(number):
+                place = Place(rank, number, rank, number, "127.0.0.1", port)
+                # A session of its own: Ctrl-C of the terminal is for this process, which tells one.
+                processes.append(
+                    subprocess.Popen(  # noqa: S603  # this program
+                        command, env={**os.environ, **place.variables()}, start_new_session=True
+                    )
                 )
-            )
         try:
             return _supervise(processes)
         except KeyboardInterrupt:
@@ -60,6 +64,7 @@ def launch(job: Job) -> int:
             for process in processes:
                 process.kill()  # also one that is stopped; none that has ended
                 process.wait()
+            remove_unbegun(job.run_dir)
 
 
 @contextmanager
@@ -70,7 +75,7 @@ def _forwarding(processes: Sequence[Process]) -> Iterator[None]:
         for process in processes:
             process.send_signal(signum)
 
-    before = {signum: signal.signal(signum, forward) for signum in _FORWARDED}
+    before = {signum: signal.signal(signum, forward) for signum in WISHES}
     try:
         yield
     finally:

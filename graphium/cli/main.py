@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from graphium.cli.common import guarded
+from graphium.training.signals import StopSignals
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ app = typer.Typer(
 
 def _forward(name: str, command: LazyCommand) -> Callable[[typer.Context], None]:
     def call(context: typer.Context) -> None:
-        command.load()(context.args, prog_name=f"graphium {name}")
+        command.load()(context.args, prog_name=f"graphium {name}", obj=context.obj)
 
     return call
 
@@ -94,6 +95,6 @@ def root(
     """Train multi-task foundation models on molecules."""
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
+def main(arguments: Sequence[str] | None = None, signals: StopSignals | None = None) -> NoReturn:
     """Run ``graphium`` with the words given, or with those of the command line."""
-    guarded(app, sys.argv[1:] if arguments is None else arguments, "graphium")
+    guarded(app, sys.argv[1:] if arguments is None else arguments, "graphium", signals)

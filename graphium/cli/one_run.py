@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from graphium.cli.requeue import requeue
-from graphium.cli.run_folder import how_to_go_on, logged, remove_unbegun
-from graphium.errors import GraphiumError, StoppedError
+from graphium.cli.requeue import make_room, making_room
+from graphium.cli.run_folder import how_to_go_on, logged, remove_unbegun, wait_for_folder
+from graphium.errors import GraphiumError, StoppedError, UsageError
+from graphium.training.signals import StopSignals, ignore
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -34,22 +35,25 @@ class Job:
     """Watch the first steps of the first rank (``training/profiling.py``)."""
 
 
-def run(job: Job, console: Console) -> None:
-    """Run in this process.
+def run(job: Job, console: Console, signals: StopSignals) -> None:
+    """Run in this process; a directory in which nothing has begun is removed if that fails.
 
     Raises:
         KeyboardInterrupt: The user stopped the run; how to go on was said.
-        StoppedError: A signal asked for the end; the last step is kept.
-        GraphiumError: The experiment cannot be run; a directory in which nothing began is removed.
+        SystemExit: A signal asked for the end; what is finished is kept.
+        GraphiumError: The experiment cannot be run.
     """
     try:
-        _train_and_report(job, console, None)
-    except GraphiumError:
+        with making_room(lambda: how_to_go_on(job.run_dir)):
+            _train_and_report(job, console, None, signals)
+    except (GraphiumError, KeyboardInterrupt, SystemExit):
         remove_unbegun(job.run_dir)
         raise
 
 
-def run_as_rank(job: Job, console: Console, place: "Place", store: "Store") -> None:
+def run_as_rank(
+    job: Job, console: Console, place: "Place", store: "Store", signals: StopSignals
+) -> None:
     """Run as one of several processes; only the first one writes and speaks.
 
     Args:
@@ -57,33 +61,51 @@ def run_as_rank(job: Job, console: Console, place: "Place", store: "Store") -> N
         console: Where the first one speaks.
         place: This process among all.
         store: Where they have met.
+        signals: Of this process; it must not end before all can.
     """
     from datetime import timedelta
 
     from graphium.training.hardware import accelerator
     from graphium.training.ranks import Ranks
 
+    def tidy() -> None:
+        if place.is_first:
+            remove_unbegun(job.run_dir)
+
     config = job.experiment.trainer
-    on_gpu = accelerator(config) == "gpu"
+    try:
+        on_gpu = accelerator(config) == "gpu"
+    except UsageError as error:
+        tidy()
+        if place.local_rank > 0:  # the first of each machine says it
+            raise SystemExit(error.exit_code) from error
+        raise
     store.set_timeout(timedelta(seconds=config.start_timeout))
-    ranks = Ranks(place, store, config, on_gpu=on_gpu)
-    with ranks.ending_together():
-        _train_and_report(job, console, ranks)
+    ranks = Ranks(place, store, config, on_gpu=on_gpu, tidy=tidy)
+    with (
+        making_room(lambda: how_to_go_on(job.run_dir)),  # the first rank, when it is alone again
+        ranks.ending_together(lambda stop: make_room(stop, how_to_go_on(job.run_dir))),
+        signals.at_once(),
+    ):
+        if not place.is_first:
+            wait_for_folder(job.run_dir, place)
+        _train_and_report(job, console, ranks, signals)
 
 
-def _train_and_report(job: Job, console: Console, ranks: "Ranks | None") -> None:
+def _train_and_report(
+    job: Job, console: Console, ranks: "Ranks | None", signals: StopSignals
+) -> None:
     from graphium.store.prepare import cache_root
-    from graphium.training.preemption import stop_signals
     from graphium.training.run import train
 
     is_first = ranks is None or ranks.place.is_first
     watchers = []
-    if job.profile and is_first:
+    if job.profile:
         from graphium.training.profiling import StepProfiler
 
-        watchers.append(StepProfiler(job.run_dir, console))
+        watchers.append(StepProfiler(job.run_dir, console if is_first else None, ranks))
     log = logged(job.run_dir / "log.txt") if is_first else nullcontext()
-    with log, stop_signals() as asked:
+    with log:
         try:
             train(
                 job.experiment,
@@ -93,33 +115,25 @@ def _train_and_report(job: Job, console: Console, ranks: "Ranks | None") -> None
                 console=console if is_first else None,
                 watchers=watchers,
                 ranks=ranks,
-                asked=asked,
+                asked=signals,
             )
         except StoppedError as stop:
+            if ranks is None or not stop.is_agreed:
+                raise
             if is_first:
-                _make_room(stop, job.run_dir, console)
-            if ranks is not None:
-                ranks.leave()  # none ends before the job is in the queue again
-            if not is_first:
-                raise SystemExit(stop.exit_code) from stop  # one message is enough
-            raise
+                make_room(stop, how_to_go_on(job.run_dir))
+            ranks.leave()  # none ends before the job is in the queue again
+            raise SystemExit(stop.exit_code) from stop
         except KeyboardInterrupt:
             if is_first:
                 console.print(how_to_go_on(job.run_dir), highlight=False, soft_wrap=True)
             raise
         if ranks is not None:
+            if not is_first:
+                ignore()  # it has nothing more to do
             ranks.leave()
         if is_first:
             conclude(job, console)
-
-
-def _make_room(stop: StoppedError, run_dir: Path, console: Console) -> None:
-    """Let the scheduler start the job again, or say how a person does."""
-    came_back = requeue() if stop.requeue else None
-    if came_back is None or not came_back.done:
-        console.print(how_to_go_on(run_dir), highlight=False, soft_wrap=True)
-    if came_back is not None:
-        console.print(came_back.message, highlight=False, soft_wrap=True)
 
 
 def conclude(job: Job, console: Console) -> None:

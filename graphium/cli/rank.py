@@ -13,22 +13,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from graphium.cli.common import guarded
+from graphium.cli.common import guarded, signals_of
 from graphium.cli.one_run import Job, run_as_rank
-from graphium.cli.run_folder import CONFIG, has_begun
+from graphium.cli.run_folder import CONFIG
+from graphium.config.experiment import Experiment
 from graphium.config.load import load_config
 from graphium.errors import GraphiumError, UsageError
-from graphium.training.place import Place, describe_host, find_place
+from graphium.training.place import Place, find_place
+from graphium.training.signals import StopSignals
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
-
-    from graphium.config.experiment import Experiment
 
 _ORDER = "graphium/order"
 _HEARD = "graphium/heard"
@@ -38,8 +38,6 @@ _PREPARING_SECONDS = 7 * 24 * 3600.0
 """For the first one to prepare stores; if it dies, its connection closes."""
 _LAST_WORDS = 5.0
 """Seconds for the others to hear that the first one has failed."""
-_FOLDER_SECONDS = 30.0
-"""For a folder to be seen by another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +53,42 @@ class Leader:
 
     def order(self, job: Job) -> None:
         """Let all ranks take part in a run."""
-        self.tell({"run_dir": str(job.run_dir.resolve()), "resume": job.resume})
+        experiment = job.experiment.model_dump(mode="json")
+        run_dir = str(job.run_dir.resolve())
+        self.tell(
+            {
+                "experiment": experiment,
+                "run_dir": run_dir,
+                "resume": job.resume,
+                "profile": job.profile,
+            }
+        )
 
 
 @contextmanager
-def leading(place: Place) -> Iterator[Leader]:
-    """Meet the other ranks; if something fails before they have their order, they end, too."""
+def leading(place: Place, signals: StopSignals) -> Iterator[Leader]:
+    """Meet the other ranks; if the body fails before they have their order, they end, too.
+
+    Args:
+        place: This rank, the first.
+        signals: Of this process, which only notes them: the others must hear that it ends.
+    """
     from graphium.training.ranks import meet
 
     leader = Leader(place, meet(place, _MEETING_SECONDS))
     try:
-        yield leader
+        with signals.at_once():
+            yield leader
     except BaseException as error:
-        leader.tell({"end": error.exit_code if isinstance(error, GraphiumError) else 1})
+        leader.tell({"end": _exit_code(error)})
         _wait_for_listeners(leader)
         raise
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return error.exit_code if isinstance(error, GraphiumError) else 1
 
 
 def _wait_for_listeners(leader: Leader) -> None:
@@ -87,11 +106,16 @@ def dismiss(leader: Leader) -> None:
     _wait_for_listeners(leader)
 
 
-def follow(place: Place) -> None:
+def follow(place: Place, signals: StopSignals) -> None:
     """Do what the first rank says.
 
+    Args:
+        place: This rank.
+        signals: Of this process, which only notes them: the first rank decides, as long as there is
+            no run.
+
     Raises:
-        GraphiumError: It has died, or its folder is not seen here.
+        GraphiumError: The first rank has died.
         SystemExit: There is nothing to do, or it has failed and said why.
     """
     from datetime import timedelta
@@ -109,30 +133,13 @@ def follow(place: Place) -> None:
         ) from error
     if "end" in order:
         raise SystemExit(order["end"])
-    run_dir = Path(order["run_dir"])
-    _wait_for_folder(run_dir, place)
-    job = Job(on_ranks(run_dir, place), run_dir, resume=order["resume"], report=False)
-    run_as_rank(job, Console(), place, store)
+    experiment = Experiment.model_validate(order["experiment"])
+    run_dir, resume, profile = Path(order["run_dir"]), order["resume"], order["profile"]
+    job = Job(experiment, run_dir, resume, report=False, profile=profile)
+    run_as_rank(job, Console(), place, store, signals)
 
 
-def _wait_for_folder(run_dir: Path, place: Place) -> None:
-    deadline = time.monotonic() + _FOLDER_SECONDS
-    while not has_begun(run_dir):
-        if time.monotonic() > deadline:
-            raise GraphiumError(
-                f"rank {place.rank} on {describe_host()} does not see {run_dir}, which rank 0 has "
-                "made; put runs on a file system that all machines share (GRAPHIUM_RUNS_DIR, "
-                "--run-dir)"
-            )
-        time.sleep(0.5)
-
-
-def on_ranks(run_dir: Path, place: Place) -> "Experiment":
-    """Return the experiment of a run, for the ranks that there are."""
-    return with_ranks(load_config(run_dir / CONFIG).experiment, place)
-
-
-def with_ranks(experiment: "Experiment", place: Place) -> "Experiment":
+def with_ranks(experiment: Experiment, place: Place) -> Experiment:
     """Return an experiment whose devices are the ranks that there are."""
     there = {"devices": place.local_size, "num_nodes": place.num_nodes}
     trainer = experiment.trainer.model_copy(update=there)
@@ -156,6 +163,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def rank(
+    context: typer.Context,
     run_dir: Path,
     resume: Annotated[bool, typer.Option("--resume")] = False,
     report: Annotated[bool, typer.Option("--report")] = False,
@@ -168,10 +176,18 @@ def rank(
     place = find_place(os.environ)
     if place is None:
         raise UsageError("the environment does not say which rank this is")
-    job = Job(on_ranks(run_dir, place), run_dir, resume, report, profile)
+    experiment = with_ranks(load_config(run_dir / CONFIG).experiment, place)
+    job = Job(experiment, run_dir, resume, report, profile)
     store = meet(place, job.experiment.trainer.start_timeout)
-    run_as_rank(job, Console(), place, store)
+    run_as_rank(job, Console(), place, store, signals_of(context))
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Be a rank that the command has started; it notes signals until all have met."""
+    signals = StopSignals()
+    with signals.answered():
+        guarded(app, arguments, signals=signals)
 
 
 if __name__ == "__main__":
-    guarded(app, sys.argv[1:])
+    main(sys.argv[1:])

@@ -1,9 +1,16 @@
-"""Asks SLURM to start a job again that was stopped before its end."""
+"""What a program does that was asked to stop: say how to go on, and ask SLURM to start it again.
+
+Nothing heavy is imported: it may be asked while it starts.
+"""
 
 import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from graphium.errors import StoppedError
 
 _PATIENCE = 60
 """Seconds for an answer."""
@@ -52,3 +59,31 @@ def requeue() -> Requeued | None:
         return Requeued(True, f"job {job} goes back into the queue")
     why = f"job {job} could not be put back into the queue ({why}); submit it again"
     return Requeued(False, why)
+
+
+def make_room(stop: StoppedError, how_to_go_on: str) -> None:
+    """Let the scheduler start the job again, or say how a person does."""
+    sys.stderr.write(f"{stop}\n")
+    came_back = requeue() if stop.requeue else None
+    if came_back is None or not came_back.done:
+        print(how_to_go_on)
+    if came_back is not None:
+        print(came_back.message)
+    sys.stdout.flush()
+
+
+@contextmanager
+def making_room(how_to_go_on: Callable[[], str]) -> Iterator[None]:
+    """Make room when the body is asked to stop.
+
+    Args:
+        how_to_go_on: Asked then for what a person has to know.
+
+    Raises:
+        SystemExit: The body was stopped; all is said and done.
+    """
+    try:
+        yield
+    except StoppedError as stop:
+        make_room(stop, how_to_go_on())
+        raise SystemExit(stop.exit_code) from stop

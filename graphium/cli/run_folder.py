@@ -3,23 +3,33 @@
 import itertools
 import logging
 import os
+import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphium.config.dump import differ
 from graphium.config.load import load_config
-from graphium.errors import UsageError
+from graphium.errors import GraphiumError, UsageError
+from graphium.training.place import Place, describe_host
 
 if TYPE_CHECKING:
     from graphium.config.experiment import Experiment
 
 CONFIG = "config.yaml"
 """The experiment, in full."""
+_BEFORE_THE_FIRST_STEP = {
+    CONFIG, "log.txt", "environment.json", "splits.json", "duplicates.csv", "metrics.csv"
+}  # fmt: skip
+"""What a run writes before it makes the folder of its checkpoints."""
 _MAY_DIFFER = ("trainer.devices", "trainer.num_nodes", "trainer.timeout", "trainer.start_timeout")
 """Options of the place where a run goes on."""
+_FOLDER_SECONDS = 30.0
+"""For a folder to be seen by another machine."""
 
 
 def new_run_dir(name: str, chosen: Path | None) -> Path:
@@ -38,18 +48,21 @@ def new_run_dir(name: str, chosen: Path | None) -> Path:
     try:
         chosen.mkdir(parents=True)
     except FileExistsError:
+        if has_begun(chosen) and not has_checkpoint(chosen) and not is_of_seeds(chosen):
+            go_on = "it has no checkpoint yet, so remove it, or start it again with --auto-resume"
+        else:
+            go_on = f"or go on with it: graphium-train --resume {chosen}"
         raise UsageError(
-            f"{chosen} exists and is not overwritten; choose another --run-dir, or go on with "
-            f"it: graphium-train --resume {chosen}"
+            f"{chosen} exists and is not overwritten; choose another --run-dir, {go_on}"
         ) from None
     return chosen
 
 
 def _make_timed(base: Path) -> Path:
     """Make a directory named after the time; runs that start in one second get a number."""
-    time = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
+    now = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
     for number in itertools.count(1):
-        directory = base / (time if number == 1 else f"{time}_{number}")
+        directory = base / (now if number == 1 else f"{now}_{number}")
         try:
             directory.mkdir(parents=True)
         except FileExistsError:
@@ -106,12 +119,32 @@ def check_same_experiment(run_dir: Path, given: "Experiment") -> None:
 
 
 def remove_unbegun(run_dir: Path) -> None:
-    """Remove the directory of a run that failed before its data were open; not that of a seed."""
-    names = {path.name for path in run_dir.iterdir()}
-    if names <= {CONFIG, "log.txt"} and not run_dir.name.startswith("seed-"):
-        for name in names:
-            (run_dir / name).unlink()
-        run_dir.rmdir()
+    """Remove the directory of a run that ended before its first step; not that of a seed.
+
+    So the same command can be given again. It goes as a whole: another thread may be writing.
+    """
+    with suppress(OSError):
+        names = {path.name for path in run_dir.iterdir()}
+        if names <= _BEFORE_THE_FIRST_STEP and not run_dir.name.startswith("seed-"):
+            aside = run_dir.with_name(f".{run_dir.name}.{secrets.token_hex(4)}.tmp")
+            shutil.rmtree(run_dir.rename(aside))
+
+
+def wait_for_folder(run_dir: Path, place: Place) -> None:
+    """Wait until this machine sees the directory of a run that the first rank has made.
+
+    Raises:
+        GraphiumError: It does not.
+    """
+    deadline = time.monotonic() + _FOLDER_SECONDS
+    while not has_begun(run_dir):
+        if time.monotonic() > deadline:
+            raise GraphiumError(
+                f"rank {place.rank} on {describe_host()} does not see {run_dir}, which rank 0 has "
+                "made; put runs on a file system that all machines share (GRAPHIUM_RUNS_DIR, "
+                "--run-dir)"
+            )
+        time.sleep(0.5)
 
 
 def how_to_go_on(run_dir: Path) -> str:
@@ -121,7 +154,7 @@ def how_to_go_on(run_dir: Path) -> str:
     if (run_dir / "results.json").exists():
         return f"interrupted; the model is trained; write its page with: graphium report {run_dir}"
     if not has_checkpoint(run_dir):
-        return "interrupted before the first checkpoint; there is nothing to resume"
+        return "interrupted before the first checkpoint; start the same command again"
     return f"interrupted; go on with: graphium-train --resume {run_dir}"
 
 

@@ -121,7 +121,7 @@ def slurm(
     if missing:
         text = prepare_script(
             first.name, paths, overrides, resources, where,
-            logs.with_name(f"{base.name}.prepare.log"),
+            logs.with_name(f"{base.name}.prepare.log"), notice=notice,
         )  # fmt: skip
         written.insert(0, _write(base.with_name(f"{base.name}.prepare.sbatch"), text))
         console.print(f"to be prepared first: {', '.join(missing)}")

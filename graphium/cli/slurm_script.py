@@ -126,8 +126,10 @@ def prepare_script(
     resources: Resources,
     place: Place,
     log: Path,
+    *,
+    notice: int,
 ) -> str:
-    """Return a job that prepares stores, on processors alone.
+    """Return a job that prepares stores, on processors alone, and comes back until they are there.
 
     Args:
         name: Of the job.
@@ -136,10 +138,12 @@ def prepare_script(
         resources: Of the training; GPUs are not asked for.
         place: Where to run.
         log: What the job says.
+        notice: Seconds before the time limit at which it makes room.
     """
     options = [f"--job-name={name}-prepare", "--nodes=1"]
     options += resources.lines(1, 0)
     options += [f"--output={shlex.quote(str(log))}", "--open-mode=append", "--requeue"]
+    options += [f"--signal=USR1@{notice}"]
     lines = [*_head(options, place), "", "# Goes on where it was interrupted."]
     for one in experiments:
         words = " ".join(shlex.quote(word) for word in (str(one), *overrides))

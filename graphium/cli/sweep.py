@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from graphium.cli.requeue import requeue
+from graphium.cli.common import signals_of
+from graphium.cli.requeue import making_room
 from graphium.cli.train import load_experiment, prepare_missing
 from graphium.errors import GraphiumError, StoppedError, UsageError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def sweep(
+    context: typer.Context,
     experiment: Annotated[Path, typer.Argument(help="Experiment (YAML).")],
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Options of all trials as key=value.")
@@ -84,7 +86,8 @@ def sweep(
     from graphium.studies.trial_watch import read_objective
 
     objective = read_objective(metric, direction, base)
-    prepare_missing(base, console, workers=0, may_prepare=True)
+    with making_room(_how_to_go_on):
+        prepare_missing(base, console, workers=0, may_prepare=True)
     folder = out or Path(os.environ.get("GRAPHIUM_RUNS_DIR", "runs")) / base.name / "sweep"
 
     from graphium.store.prepare import cache_root
@@ -92,7 +95,6 @@ def sweep(
     from graphium.studies.sweep import Sweep
     from graphium.studies.sweep_files import SweepRecord, enter
     from graphium.studies.sweep_page import write_page
-    from graphium.training.preemption import stop_signals
 
     record = SweepRecord(
         experiment=base.model_dump(mode="json"),
@@ -118,32 +120,32 @@ def sweep(
         max_epochs=base.trainer.max_epochs,
         seed=seed,
     )
-    with stop_signals() as asked:
-        study = Sweep(
-            folder=folder,
-            space=dimensions,
-            objective=objective,
-            journal=journal,
-            num_trials=trials,
-            load=load,
-            prepare=lambda one: prepare_missing(one, console, workers=0, may_prepare=True),
-            store_root=cache_root(),
-            console=console,
-            deadline=None if timeout is None else started + timeout,
-            waits=not no_wait,
-            asked=asked,
-        )
-        try:
-            is_complete = study.work()
-        except StoppedError as stop:
-            if stop.requeue and (said := requeue()) is not None:
-                console.print(said, highlight=False, soft_wrap=True)
-            raise
+    signals = signals_of(context)
+    study = Sweep(
+        folder=folder,
+        space=dimensions,
+        objective=objective,
+        journal=journal,
+        num_trials=trials,
+        load=load,
+        prepare=lambda one: prepare_missing(one, console, workers=0, may_prepare=True),
+        store_root=cache_root(),
+        console=console,
+        deadline=None if timeout is None else started + timeout,
+        waits=not no_wait,
+        asked=signals,
+    )
+    with making_room(_how_to_go_on), signals.noted():
+        is_complete = study.work()
     tested = study.test_best() if test and is_complete else None
     page = write_page(folder, base.name, journal, dimensions, objective)
     _say_end(console, study, tested, page, is_complete=is_complete)
     if not is_complete and timeout is not None:
         raise typer.Exit(StoppedError.exit_code)
+
+
+def _how_to_go_on() -> str:
+    return "what is finished is kept; start the same command again"
 
 
 def _say_end(

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from graphium.cli.common import guarded
+from graphium.cli.common import guarded, signals_of
 from graphium.cli.launch import launch
 from graphium.cli.one_run import Job, conclude, run, run_as_rank
 from graphium.cli.rank import dismiss, follow, leading, with_ranks
+from graphium.cli.requeue import making_room
 from graphium.cli.run_folder import (
     CONFIG,
     check_same_experiment,
@@ -29,6 +30,7 @@ from graphium.config.dump import dump_yaml
 from graphium.config.load import load_config
 from graphium.errors import DataError, UsageError
 from graphium.training.place import Place, find_place
+from graphium.training.signals import StopSignals
 
 if TYPE_CHECKING:
     from graphium.config.experiment import Experiment
@@ -51,6 +53,7 @@ class _Asked:
 
 
 def train(
+    context: typer.Context,
     experiment: Annotated[
         Path | None, typer.Argument(help="Experiment (YAML). Not needed with --resume.")
     ] = None,
@@ -91,44 +94,54 @@ def train(
     """Prepare what is missing, train, evaluate and write the report of an experiment.
 
     On several machines, start it with torchrun or srun, once for each GPU. After SIGUSR1 or
-    SIGTERM it finishes the step, keeps it, and ends with exit code 75; a job of SLURM that was sent
-    SIGUSR1 goes back into the queue.
+    SIGTERM it finishes the step, keeps it, and ends with exit code 75; where it does not train, it
+    ends at once. A job of SLURM that was sent SIGUSR1 goes back into the queue.
     """
     console = Console()
     asked = _Asked(
         experiment, overrides or [], seeds, not no_prepare, not no_report, resume, run_dir,
         auto_resume, workers, profile,
     )  # fmt: skip
+    signals = signals_of(context)
     place = find_place(os.environ)
     if place is None:
-        _start(_decide(asked, console, None), asked, console)
-    elif place.is_first:
-        _lead(asked, console, place)
-    else:
-        follow(place)
+        _start(asked, console, signals)
+        return
+    with signals.noted():
+        if place.is_first:
+            _lead(asked, console, place, signals)
+        else:
+            follow(place, signals)
 
 
-def _lead(asked: _Asked, console: Console, place: Place) -> None:
+def _lead(asked: _Asked, console: Console, place: Place, signals: StopSignals) -> None:
     """Be the first of the processes that torchrun or srun has started."""
-    with leading(place) as leader:
-        job = _decide(asked, console, place)
+    with leading(place, signals) as leader:
+        with making_room(_how_to_start_again):
+            job = _decide(asked, console, place)
         if job is None:
             dismiss(leader)
             return
         leader.order(job)
-    run_as_rank(job, console, place, leader.store)
+    run_as_rank(job, console, place, leader.store, signals)
 
 
-def _start(job: Job | None, asked: _Asked, console: Console) -> None:
+def _how_to_start_again() -> str:
+    return "what is prepared is kept; start the same command again"
+
+
+def _start(asked: _Asked, console: Console, signals: StopSignals) -> None:
     """Run alone, or start the processes of this machine."""
-    if job is None:
-        return
-    if is_of_seeds(job.run_dir):
-        _run_seeds(job.run_dir, console, report=asked.report)
-    elif job.experiment.trainer.devices == 1:
-        run(job, console)
-    elif (code := launch(job)) != 0:
-        sys.exit(code)
+    with making_room(_how_to_start_again):
+        job = _decide(asked, console, None)
+        if job is None:
+            return
+        if is_of_seeds(job.run_dir):
+            _run_seeds(job.run_dir, console, signals, report=asked.report)
+        elif job.experiment.trainer.devices == 1:
+            run(job, console, signals)
+        elif (code := launch(job)) != 0:
+            sys.exit(code)
 
 
 def _decide(asked: _Asked, console: Console, place: Place | None) -> Job | None:
@@ -194,7 +207,7 @@ def _go_on(run_dir: Path, experiment: "Experiment", asked: _Asked, console: Cons
     return job
 
 
-def _run_seeds(directory: Path, console: Console, *, report: bool) -> None:
+def _run_seeds(directory: Path, console: Console, signals: StopSignals, *, report: bool) -> None:
     """Train every seed that is not finished, then say mean and spread."""
     experiment = load_config(directory / "config.yaml").experiment
     directories = sorted(directory.glob("seed-*"), key=lambda path: int(path.name[5:]))
@@ -207,7 +220,7 @@ def _run_seeds(directory: Path, console: Console, *, report: bool) -> None:
         started = has_checkpoint(one)
         if started:
             _recover(one, console)
-        run(Job(seeded, one, resume=started, report=report), console)
+        run(Job(seeded, one, resume=started, report=report), console, signals)
     from graphium.apply.summary import summarize_seeds
 
     console.rule(f"{len(directories)} seeds")
@@ -326,11 +339,11 @@ def _resume(run_dir: Path, asked: _Asked, console: Console, place: Place | None)
     return Job(experiment, run_dir, resume=True, report=asked.report, profile=asked.profile)
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None, signals: StopSignals | None = None) -> Any:
     """Run ``graphium-train``."""
     app = typer.Typer(add_completion=False)
     app.command(name="graphium-train")(train)
-    return guarded(app, sys.argv[1:] if arguments is None else arguments)
+    return guarded(app, sys.argv[1:] if arguments is None else arguments, signals=signals)
 
 
 if __name__ == "__main__":  # torchrun -m graphium.cli.train

@@ -33,8 +33,8 @@ from graphium.studies.trial_watch import (
     TimeIsUpError,
     TrialWatch,
 )
-from graphium.training.preemption import StopFlag
 from graphium.training.run import train
+from graphium.training.signals import StopSignals
 
 MAX_DEATHS = 3
 """Processes that may die, or meet an error, in a row at one trial without getting further."""
@@ -64,7 +64,7 @@ class Sweep:
     """``time.monotonic()`` after which no trial and no epoch begins."""
     waits: bool = True
     """Stay while others hold trials, and take over those of processes that die."""
-    asked: StopFlag = field(default_factory=StopFlag)
+    asked: StopSignals = field(default_factory=StopSignals)
     """Says whether to stop after the next step; the caller answers signals."""
 
     def work(self) -> bool:

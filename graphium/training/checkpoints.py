@@ -43,8 +43,10 @@ class CheckpointKeeper(Callback):
         self.best_loss, self.best_epoch = state_dict["best_loss"], state_dict["best_epoch"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A resumed step is on disk already."""
+        """A resumed step is on disk already; where there is none, the first one begins."""
         self._last_step = trainer.global_step
+        if trainer.is_global_zero:
+            self._folder.mkdir(parents=True, exist_ok=True)
 
     def on_train_batch_end(
         self,

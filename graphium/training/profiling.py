@@ -5,8 +5,7 @@ the parts of a step by the clock alone; the forward pass of each module; and eve
 torch's profiler. What is trained stays the same.
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,15 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.hooks import RemovableHandle
 
 from graphium.errors import UsageError
+from graphium.training.profile_report import OTHERS, describe, modules, operations, parts
+from graphium.training.ranks import Ranks
 from graphium.training.run_files import write_json
+from graphium.training.stopwatch import ModuleTimes, Stopwatch
 
 FOLDER = "profile"
 """Folder in the directory of the run."""
-PARTS = ("data", "forward", "backward", "optimizer")
-"""Of a step: waiting for the batch, the loss with forward, clipping with the optimiser."""
-MOST_SHOWN = 12
-"""Modules and operations that are named, the slowest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,111 +67,25 @@ def fit_windows(steps: int) -> Windows:
     return Windows(warm_up=one, parts=steps - 3 * one, modules=one, trace=one)
 
 
-class Stopwatch:
-    """Seconds by name; on a GPU, the time until it has done what it was told.
-
-    Args:
-        synchronize: Waits for the device.
-        now: Tells the time in seconds.
-    """
-
-    def __init__(
-        self, synchronize: Callable[[], None], now: Callable[[], float] = time.perf_counter
-    ) -> None:
-        self._synchronize = synchronize
-        self._now = now
-        self._since: float | None = None
-        self.seconds: dict[str, float] = {}
-
-    def start(self) -> None:
-        """Count from here."""
-        self._synchronize()
-        self._since = self._now()
-
-    def stop(self) -> None:
-        """Count no longer, and forget what was not yet given a name."""
-        self._since = None
-
-    def lap(self, name: str) -> None:
-        """Give the time since the last call a name."""
-        if self._since is None:
-            return
-        self._synchronize()
-        now = self._now()
-        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
-        self._since = now
-
-
-class ModuleTimes:
-    """Seconds that the forward pass of each module takes by itself, without modules inside it.
-
-    Args:
-        network: What is watched until ``close``.
-        synchronize: Waits for the device.
-        now: Tells the time in seconds.
-    """
-
-    def __init__(
-        self,
-        network: torch.nn.Module,
-        synchronize: Callable[[], None],
-        now: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._network = network
-        self._synchronize = synchronize
-        self._now = now
-        self._stack: list[tuple[float, float]] = []  # when it began, time of modules inside
-        self._handles: list[RemovableHandle] = []
-        self.seconds: dict[str, float] = {}
-        self.calls: dict[str, int] = {}
-        for name, module in network.named_modules():
-            label = f"{name or 'network'} ({type(module).__name__})"
-            self._handles += [
-                module.register_forward_pre_hook(self._begin),
-                module.register_forward_hook(self._end(label)),
-            ]
-
-    def _begin(self, *_: object) -> None:
-        if self._network.training:  # else it is validated
-            self._synchronize()
-            self._stack.append((self._now(), 0.0))
-
-    def _end(self, label: str) -> Callable[..., None]:
-        def end(*_: object) -> None:
-            if not self._network.training:
-                return
-            self._synchronize()
-            began, inside = self._stack.pop()
-            took = self._now() - began
-            self.seconds[label] = self.seconds.get(label, 0.0) + took - inside
-            self.calls[label] = self.calls.get(label, 0) + 1
-            if self._stack:
-                outer, others = self._stack[-1]
-                self._stack[-1] = (outer, others + took)
-
-        return end
-
-    def close(self) -> None:
-        """Watch no longer."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-
-
 class StepProfiler(Callback):
     """Writes ``profile/profile.json`` and ``profile/trace.json`` of a run, and says what is slow.
 
-    The trace is read by https://ui.perfetto.dev and chrome://tracing. Only the first rank is
-    watched. Validation is left out: a trace ends with its epoch.
+    The trace is read by https://ui.perfetto.dev and chrome://tracing. Of several ranks all measure
+    how long they wait for the others, in steps in which all wait twice until the slowest has come
+    as far; what else is said is of the first one. Validation is left out: a trace ends with its
+    epoch.
 
     Args:
         run_dir: Directory of the run.
         console: Where to write; None writes the files alone.
+        ranks: The processes of the run, if there are several; each has a profiler.
     """
 
-    def __init__(self, run_dir: Path, console: Console | None) -> None:
+    def __init__(self, run_dir: Path, console: Console | None, ranks: Ranks | None = None) -> None:
         self._folder = run_dir / FOLDER
         self._console = console
+        self._ranks = ranks
+        self._is_first = ranks is None or ranks.place.is_first
         self._step = 0
         self._windows = Windows()
         self._window = ""
@@ -190,8 +101,6 @@ class StepProfiler(Callback):
         Raises:
             UsageError: The training is too short.
         """
-        if not trainer.is_global_zero:
-            return
         epochs = (trainer.max_epochs or 0) - trainer.current_epoch
         self._windows = fit_windows(int(trainer.num_training_batches) * epochs)
         self._window = self._windows.at(0)
@@ -212,7 +121,7 @@ class StepProfiler(Callback):
     ) -> None:
         """The batch is here."""
         self._watch.lap("data")
-        if self._window == "trace" and self._profile is None:
+        if self._window == "trace" and self._is_first and self._profile is None:
             activities = [ProfilerActivity.CPU]
             if pl_module.device.type == "cuda":
                 activities.append(ProfilerActivity.CUDA)
@@ -225,6 +134,7 @@ class StepProfiler(Callback):
     ) -> None:
         """The loss is here."""
         self._watch.lap("forward")
+        self._wait()
 
     def on_after_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The gradient is here."""
@@ -248,6 +158,7 @@ class StepProfiler(Callback):
         if not self._window:
             return
         self._watch.lap("optimizer")
+        self._wait()
         self._step += 1
         self._traced += self._profile is not None
         self._enter(self._windows.at(self._step), pl_module)
@@ -276,6 +187,12 @@ class StepProfiler(Callback):
             self._profile.stop()
             self._profile = None
 
+    def _wait(self) -> None:
+        """Wait until all ranks have come as far, while the parts of a step are measured."""
+        if self._ranks is not None and self._window == "parts":
+            self._ranks.wait_in_step()
+            self._watch.lap(OTHERS)
+
     def _enter(self, window: str, pl_module: pl.LightningModule) -> None:
         """Close a window where one ends, and open the next."""
         if window == self._window:
@@ -286,22 +203,25 @@ class StepProfiler(Callback):
         assert isinstance(network, torch.nn.Module)
         if self._window == "parts":
             self._watch.start()
-        elif self._window == "modules":
+        elif self._window == "modules" and self._is_first:
             self._modules = ModuleTimes(network, self._synchronize(pl_module))
 
     def _close(self) -> None:
         if self._window == "parts":
             self._watch.stop()
-            self._report |= _parts(self._watch.seconds, self._windows.parts)
+            self._report |= parts(self._watch.seconds, self._windows.parts)
+            if self._ranks is not None:
+                share = self._report["shares"][OTHERS]
+                self._report["waiting_for_others"] = self._ranks.gather(share)
         elif self._modules is not None:
             self._modules.close()
-            self._report["modules"] = _modules(self._modules, self._windows.modules)
+            self._report["modules"] = modules(self._modules, self._windows.modules)
             self._modules = None
         elif self._profile is not None:
             self._profile.stop()
             self._folder.mkdir(exist_ok=True)
             self._profile.export_chrome_trace(str(self._folder / "trace.json"))
-            self._report["operations"] = _operations(self._profile, self._traced)
+            self._report["operations"] = operations(self._profile, self._traced)
             self._profile = None
             self._finish()
 
@@ -311,70 +231,3 @@ class StepProfiler(Callback):
             for line in describe(self._report):
                 self._console.print(line, highlight=False, soft_wrap=True, markup=False)
             self._console.print(f"profile: {self._folder}", highlight=False, soft_wrap=True)
-
-
-def _parts(seconds: Mapping[str, float], steps: int) -> dict[str, Any]:
-    total = sum(seconds.values())
-    return {
-        "micro_batches": steps,
-        "ms_per_micro_batch": round(1e3 * total / steps, 4),
-        "shares": {
-            name: round(seconds.get(name, 0.0) / max(total, 1e-12), 4)
-            for name in PARTS
-            if name in seconds
-        },
-    }
-
-
-def _modules(times: ModuleTimes, steps: int) -> list[dict[str, Any]]:
-    slowest = sorted(times.seconds, key=lambda name: times.seconds[name], reverse=True)
-    return [
-        {
-            "module": name,
-            "ms_per_micro_batch": round(1e3 * times.seconds[name] / steps, 4),
-            "calls": round(times.calls[name] / steps, 2),
-        }
-        for name in slowest
-    ]
-
-
-def _operations(done: profile, steps: int) -> list[dict[str, Any]]:
-    """Return the self time of each operation: on the GPU where there is one, else on the CPU."""
-    found = done.key_averages()
-    on_device = any(one.self_device_time_total > 0 for one in found)
-    times = {
-        one.key: one.self_device_time_total if on_device else one.self_cpu_time_total
-        for one in found
-    }
-    calls = {one.key: one.count for one in found}
-    total = sum(times.values())
-    return [
-        {
-            "operation": name,
-            "ms_per_micro_batch": round(times[name] / 1e3 / steps, 4),
-            "share": round(times[name] / max(total, 1e-12), 4),
-            "calls": round(calls[name] / steps, 2),
-        }
-        for name in sorted(times, key=lambda name: times[name], reverse=True)
-        if times[name] > 0
-    ]
-
-
-def describe(report: Mapping[str, Any]) -> list[str]:
-    """Return what a profile says, in lines."""
-    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in report["shares"].items())
-    lines = [
-        f"a micro-batch takes {report['ms_per_micro_batch']:.2f} ms (mean of "
-        f"{report['micro_batches']}): {shares}",
-        "slowest modules, forward, without the modules inside them (ms):",
-    ]
-    lines += [
-        f"  {one['ms_per_micro_batch']:9.3f}  {one['module']}"
-        for one in report["modules"][:MOST_SHOWN]
-    ]
-    lines.append("slowest operations, forward and backward, without those inside them (ms):")
-    lines += [
-        f"  {one['ms_per_micro_batch']:9.3f}  {100 * one['share']:5.1f} %  {one['operation']}"
-        for one in report["operations"][:MOST_SHOWN]
-    ]
-    return lines

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import NoReturn, final
@@ -18,13 +18,16 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from graphium.config.training import TrainerConfig
-from graphium.errors import GraphiumError
+from graphium.errors import GraphiumError, StoppedError
 from graphium.training.place import Place, describe_host
+from graphium.training.signals import ignore
 from graphium.training.watch import RankWatch
 
 _FIRST_FAILURE = "graphium/first_failure"
 _GRACE = 1.0
 """Seconds in which whoever knows better what has happened may say it first."""
+_ASKING = 70.0
+"""Seconds in which whoever was asked to stop first may ask the scheduler, and end the others."""
 
 
 def meet(place: Place, seconds: float) -> Store:
@@ -64,11 +67,21 @@ class Ranks:
         store: Where all have met.
         config: Time limits.
         on_gpu: Whether each computes on a GPU of its own.
+        tidy: What this process does before it ends because some rank has failed.
     """
 
-    def __init__(self, place: Place, store: Store, config: TrainerConfig, *, on_gpu: bool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        store: Store,
+        config: TrainerConfig,
+        *,
+        on_gpu: bool,
+        tidy: Callable[[], None] = lambda: None,
+    ) -> None:
         self.place = place
         self._store = store
+        self._tidy = tidy
         self._has_left = False
         device = torch.device("cuda", place.local_rank) if on_gpu else None
         dist.init_process_group(
@@ -81,7 +94,7 @@ class Ranks:
         )
         self._steps = _cpu_group(config.timeout)
         self._patient = _cpu_group(config.start_timeout)
-        self._watch = RankWatch(place, _cpu_group(timedelta(days=3650).total_seconds()))
+        self._watch = RankWatch(place, _cpu_group(timedelta(days=3650).total_seconds()), tidy)
 
     def wait_for_all(self) -> None:
         """Wait until every rank is here, for as long as opening data or writing files may take."""
@@ -93,6 +106,17 @@ class Ranks:
         dist.all_reduce(values, dist.ReduceOp.MAX, group=self._steps)
         return int(values)
 
+    def wait_in_step(self) -> None:
+        """Wait until every rank is at this place of its step."""
+        dist.barrier(group=self._steps)
+
+    def gather(self, value: float) -> list[float]:
+        """Return the value of each rank; all ranks must ask."""
+        mine = torch.tensor([value], dtype=torch.float64)
+        values = [torch.zeros_like(mine) for _ in range(self.place.world_size)]
+        dist.all_gather(values, mine, group=self._steps)
+        return [float(one) for one in values]
+
     def leave(self) -> None:
         """End the exchange; the process goes on alone, and no other one ends if it fails."""
         self.wait_for_all()
@@ -101,14 +125,29 @@ class Ranks:
         self._has_left = True
 
     @contextmanager
-    def ending_together(self) -> Iterator[None]:
-        """End all ranks when an error escapes on this one."""
+    def ending_together(self, make_room: Callable[[StoppedError], None]) -> Iterator[None]:
+        """End all ranks when an error escapes on this one.
+
+        Args:
+            make_room: What one rank does for all if the error is a wish to stop.
+        """
         try:
             yield
         except BaseException as error:
             if not self._has_left:
+                ignore()
+                if isinstance(error, StoppedError):
+                    self._stop(error, make_room)
                 self._fail(error)
             raise
+
+    def _stop(self, wish: StoppedError, make_room: Callable[[StoppedError], None]) -> NoReturn:
+        """End all ranks, after the first that was asked to stop has done what is to be done."""
+        if self._is_first_failure():
+            make_room(wish)
+        else:
+            time.sleep(_ASKING)
+        self._end(wish.exit_code)
 
     def _fail(self, error: BaseException) -> NoReturn:
         """Say what has happened, if no other rank has failed before, and end all ranks."""
@@ -118,9 +157,13 @@ class Ranks:
             time.sleep(_GRACE)
         if not interrupted and self._is_first_failure():
             _report(error, self.place)
+        self._end(code)
+
+    def _end(self, code: int) -> NoReturn:
         self._watch.fail(code)
         if self.place.is_first:
             time.sleep(_GRACE)  # others ask it who was first
+        self._tidy()
         sys.stdout.flush()
         os._exit(code)  # what is left in other threads may wait for ever
 

@@ -37,7 +37,7 @@ from graphium.training.kept_rows import TaskPredictions
 from graphium.training.metric_tables import write_metric_tables
 from graphium.training.metrics import TaskMetrics, chosen_thresholds
 from graphium.training.module import TrainingModule
-from graphium.training.preemption import StopFlag, StopWhenAsked
+from graphium.training.preemption import StopWhenAsked
 from graphium.training.progress import EpochReporter, evaluation_entries
 from graphium.training.randomness import StepSeed, derive_seed
 from graphium.training.ranks import Ranks, wait_for_all
@@ -50,6 +50,7 @@ from graphium.training.run_files import (
     write_json,
     write_predictions,
 )
+from graphium.training.signals import StopSignals
 from graphium.training.stopping import PatientStopping
 from graphium.training.task_gradients import TaskGradients
 from graphium.training.tracking import CsvTracker, Tracker, WandbTracker
@@ -78,7 +79,7 @@ def train(
     watchers: Sequence[Callback] = (),
     evaluate: Sequence[Part] = ("val", "test"),
     ranks: Ranks | None = None,
-    asked: StopFlag | None = None,
+    asked: StopSignals | None = None,
 ) -> RunResult:
     """Train from prepared stores to checkpoint, predictions and ``results.json``.
 
@@ -95,13 +96,14 @@ def train(
             after its validation and before its checkpoint; one that raises ends the run there.
         evaluate: Parts that the trained model is evaluated on.
         ranks: The processes of the run, if there are several; the first one writes ``run_dir``.
-        asked: Says whether to stop after the next step; the caller answers signals.
+        asked: Says whether to stop after the next step; the caller lets signals be answered.
 
     Raises:
         DataError: The schedule or early stopping follows a validation loss, and there is nothing to
             validate on.
         KeyboardInterrupt: The user stopped the run; the last checkpoint is complete.
-        StoppedError: The run was asked to stop; its last step is kept.
+        StoppedError: The run was asked to stop; if it was between its first and its last step, the
+            step is kept.
     """
     started = time.perf_counter()
     quiet_lightning()
@@ -137,7 +139,8 @@ def train(
         labels_per_molecule=mix.report.labels_per_molecule("train"),
         task_gradients=gradients,
     )
-    stop = StopWhenAsked(asked or StopFlag(), ranks, keeper)
+    signals = asked or StopSignals()
+    stop = StopWhenAsked(signals, ranks, keeper)
     learning = _learning(experiment)
     callbacks = [gradients, *learning, reporter, *watchers, keeper, stop]
     trainer = build_trainer(experiment, callbacks, ranks, has_val=has_val)
@@ -151,10 +154,11 @@ def train(
 
     with _ctrl_c():
         last = str(checkpoints / "last") if resume else None
-        trainer.fit(module, datamodule=data, ckpt_path=last)
-        trainer.strategy.barrier()
-        reporter.say_why_stopped(trainer)
-        stop.stop_between("training")
+        with signals.noted():
+            trainer.fit(module, datamodule=data, ckpt_path=last)
+            trainer.strategy.barrier()
+            reporter.say_why_stopped(trainer)
+            stop.stop_between("training")
         network.load_state_dict(read_model(checkpoints / "best")[1])
         metrics, left_out = _evaluate(trainer, module, data, mix, run_dir, evaluate, ranks)
     _log_test(module, trackers, keeper, checkpoints)

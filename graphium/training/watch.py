@@ -8,6 +8,7 @@ connections close. A rank that hangs keeps them open: the time limit of exchange
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import final
@@ -32,11 +33,15 @@ class RankWatch:
     Args:
         place: This rank.
         group: Ranks that exchange nothing else; its operations must not time out.
+        tidy: What to do before this process is ended.
     """
 
-    def __init__(self, place: Place, group: dist.ProcessGroup) -> None:
+    def __init__(
+        self, place: Place, group: dist.ProcessGroup, tidy: Callable[[], None] = lambda: None
+    ) -> None:
         self._place = place
         self._group = group
+        self._tidy = tidy
         self._is_over = False
         self._thread = threading.Thread(target=self._listen, name="rank-watch", daemon=True)
         self._thread.start()
@@ -77,6 +82,7 @@ class RankWatch:
         if failed == _NOBODY:
             return
         self._tell(failed, code)
+        self._tidy()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # the main thread may wait for ever

@@ -57,6 +57,7 @@ def test_a_script_asks_for_a_task_for_each_gpu_and_comes_back(folder, capsys):
     assert f"export GRAPHIUM_CACHE_DIR={folder / 'cache'}" in text  # where stores were looked for
     (prepare,) = (folder / "runs" / "small").glob("*.prepare.sbatch")
     assert "gpus-per-node" not in options(prepare)
+    assert options(prepare)["signal"] == "USR1@120"
     assert "graphium data prepare small.yaml trainer.max_epochs=7" in prepare.read_text()
     output = capsys.readouterr().out
     assert "8 ranks of 16 molecules a step" in output

@@ -198,7 +198,7 @@ def test_when_time_is_up_the_trial_stops_between_epochs_and_goes_on_later(tmp_pa
 def test_a_signal_ends_the_process_and_the_trial_goes_on_later(tmp_path, monkeypatch):
     training = FakeTraining(bowl)
     sweep = fake_sweep(tmp_path / "s", monkeypatch, training)
-    training.on_epoch = lambda run_dir, epoch: sweep.asked.set(signal.SIGTERM)
+    training.on_epoch = lambda run_dir, epoch: sweep.asked.answer(signal.SIGTERM)
     with pytest.raises(StoppedError):
         sweep.work()
     assert list(sweep.journal.trials()[0].intermediate_values) == [1]

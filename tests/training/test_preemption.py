@@ -12,19 +12,6 @@ from rank_processes import TRAIN, finish, newest_step, start, until, write_exper
 
 from graphium.checkpoint.load import find_checkpoint, verify_checkpoint
 from graphium.cli.train import main
-from graphium.errors import StoppedError
-from graphium.training.preemption import StopFlag, stop_signals
-
-
-def test_a_signal_only_sets_a_flag_and_the_stronger_wish_wins():
-    before = signal.getsignal(signal.SIGUSR1)
-    with stop_signals() as flag:
-        assert flag == StopFlag(0)
-        os.kill(os.getpid(), signal.SIGUSR1)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert flag == StopFlag(2)
-    assert signal.getsignal(signal.SIGUSR1) == before
-    assert StoppedError("", requeue=True).exit_code == 75
 
 
 def last(run: Path) -> Path:

@@ -5,10 +5,14 @@ import json
 
 import pytest
 import torch
+from forked_runs import ForkedRuns
+from rank_processes import write_experiment
 
 from graphium.cli.main import main
 from graphium.errors import UsageError
-from graphium.training.profiling import ModuleTimes, Stopwatch, Windows, describe, fit_windows
+from graphium.training.profile_report import describe
+from graphium.training.profiling import Windows, fit_windows
+from graphium.training.stopwatch import ModuleTimes, Stopwatch
 
 ROWS = "smiles,y\n" + "".join(f"{'C' * n}O,{n}\n{'C' * n}N,{n + 0.5}\n" for n in range(1, 16))
 EXPERIMENT = """
@@ -126,3 +130,48 @@ def test_a_profiled_training_says_what_is_slow_and_trains_the_same(tmp_path, mon
 def test_a_profile_is_of_one_run(capsys):
     assert run("e.yaml", "--seeds", "2", "--profile") == 2
     assert "--profile" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.dist
+def test_a_profile_of_two_ranks_says_how_long_each_waits_and_trains_the_same(tmp_path):
+    words = [write_experiment(tmp_path), "trainer.devices=2", "--run-dir"]
+    with ForkedRuns(tmp_path) as runs:
+        code, said = runs.run(*words, "plain")
+        assert code == 0, said
+        code, said = runs.run(*words, "profiled", "--profile")
+        assert code == 0, said
+    report = json.loads((tmp_path / "profiled/profile/profile.json").read_text())
+    assert list(report["shares"]) == ["data", "forward", "other ranks", "backward", "optimizer"]
+    first, second = report["waiting_for_others"]
+    assert first == report["shares"]["other ranks"]
+    assert 0 < second < 1
+    assert "waiting for other ranks: rank 0 " in said
+    assert said.count("slowest operations") == 1
+    assert json.loads((tmp_path / "profiled/profile/trace.json").read_text())["traceEvents"]
+    weights = "checkpoints/last/model.safetensors"
+    assert (tmp_path / "plain" / weights).read_bytes() == (
+        tmp_path / "profiled" / weights
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([], ""),
+        ([0.4, 0.01], "rank 0 40.0 %, rank 1 1.0 %; rank 1 is the slowest"),
+        ([0.05, 0.06], "none is slower"),
+    ],
+)
+def test_the_rank_that_waits_least_is_the_slowest(shares, words):
+    report = {
+        "micro_batches": 2,
+        "ms_per_micro_batch": 1.0,
+        "shares": {"data": 1.0},
+        "waiting_for_others": shares,
+        "modules": [],
+        "operations": [],
+    }
+    said = "\n".join(describe(report))
+    assert words in said
+    assert ("waiting for other ranks" in said) == bool(shares)
