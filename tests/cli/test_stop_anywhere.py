@@ -17,6 +17,7 @@ pytestmark = [
 COMMAND = [
     sys.executable, "-c", "from graphium.cli.start import graphium_train; graphium_train()"
 ]  # fmt: skip
+WORKING = "graphium.store.pool:wait"
 PREPARING = "graphium.store.prepare:finish_store"
 OPENING = "graphium.training.run:open_data"
 EVALUATING = "graphium.training.run:write_predictions"
@@ -68,7 +69,8 @@ def weights(run: Path) -> bytes:
 def test_one_process_is_asked_wherever_it_is(cluster):
     words = [cluster.experiment, "--auto-resume", "--run-dir"]
     with ForkedRuns(cluster.folder, **cluster.variables) as runs:
-        stops = [("SIGTERM", PREPARING), ("SIGUSR1", PREPARING), ("SIGUSR1", OPENING)]
+        stops = [("SIGUSR1", WORKING), ("SIGTERM", PREPARING), ("SIGUSR1", PREPARING)]
+        stops += [("SIGUSR1", OPENING)]
         stops += [("SIGTERM", EVALUATING), ("SIGUSR1", ENDING)]
         for name, moment in stops:
             code, said = runs.run(*words, "stopped", signal=name, moment=moment)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from graphium.cli.main import main
 from graphium.cli.requeue import making_room
 from graphium.errors import StoppedError
 from graphium.training.signals import StopSignals, held_back
@@ -114,3 +115,16 @@ def test_room_is_made_once_with_words_how_to_go_on(capsys, monkeypatch):
         program()
     assert end.value.code == 75
     assert capsys.readouterr() == ("go on\n", "stopped\n")
+
+
+@pytest.mark.parametrize(("signum", "times"), [(signal.SIGTERM, 0), (signal.SIGUSR1, 1)])
+def test_a_preparation_that_is_asked_comes_back(tmp_path, monkeypatch, capsys, signum, times):
+    asked = []
+    monkeypatch.setattr("graphium.cli.requeue.requeue", lambda: asked.append("the scheduler"))
+    monkeypatch.setattr("graphium.store.prepare.prepare_dataset", lambda *_, **__: send(signum))
+    (tmp_path / "table.csv").write_text("smiles,y\nC,1\n")
+    with pytest.raises(SystemExit) as end:
+        main(["data", "prepare", str(tmp_path / "table.csv")])
+    assert end.value.code == 75
+    assert len(asked) == times
+    assert "what is prepared is kept; start the same command again" in capsys.readouterr().out
