@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from graphium.config.metrics import RANK_CORRELATIONS, RANKED, Metric
 from graphium.config.tasks import TaskSpec
+from graphium.training.cells import PairCells, ScoreCells
 from graphium.training.confusion import count_classes
 from graphium.training.moments import Moments
-from graphium.training.ordered import PairCells, ScoreCells
 from graphium.training.ranking import Ranking
 
 

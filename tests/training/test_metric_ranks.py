@@ -77,6 +77,29 @@ def test_ranks_that_bin_have_the_metrics_of_one_that_does(spec, limit):
         assert_same(measure(spec, labels, predictions, ranks, limit), expected, 1e-12)
 
 
+@pytest.mark.parametrize("spec", SPECS, ids=IDS)
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_what_just_fits_is_exact_and_what_does_not_is_binned(spec, ranks):
+    labels, predictions = some_rows(spec, 40, seed=1)
+    whole = TaskMeter(spec)
+    whole.add(labels, predictions)
+    exact = metrics_of(whole)
+    assert_same(measure(spec, labels, predictions, ranks, whole.num_bytes), exact, 1e-12)
+    assert measure(spec, labels, predictions, ranks, whole.num_bytes - 1).binned
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=IDS)
+@pytest.mark.parametrize("limit", [None, 0], ids=["exact", "binned"])
+def test_a_prediction_that_is_no_number_on_one_rank_makes_its_label_undefined(spec, limit):
+    labels, predictions = some_rows(spec, 12, seed=1)
+    row = np.flatnonzero(np.isfinite(labels[:, 1]))[-1]
+    predictions[row, 1] = np.inf
+    for ranks in (1, 4):
+        ours = measure(spec, labels, predictions, ranks, limit)
+        assert set(ours.labels["b"].values()) == set(ours.task.values()) == {None}
+        assert ours.labels["a"][spec.metrics[0]] is not None
+
+
 def kept(spec, molecules, ranks, limit):
     keepers = [RowKeeper(spec, limit) for _ in range(ranks)]
     for rank, keeper in enumerate(keepers):

@@ -9,8 +9,8 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
 from graphium.training.bins import ClassHistogram, Grid
+from graphium.training.cells import PairCells, ScoreCells
 from graphium.training.correlation import binned_kendall, binned_spearman
-from graphium.training.ordered import PairCells, ScoreCells
 from graphium.training.ranking import order_of, pack, rank, score_of, sorted_thresholds
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
