@@ -13,6 +13,7 @@ from graphium.store.prepare import cache_root, prepare_experiment
 from graphium.training import lr_finder
 from graphium.training.losses import task_sums
 from graphium.training.lr_finder import LearningRates, find_learning_rate
+from graphium.training.optimizers import build_optimizer
 
 ROWS = "smiles,y\n" + "".join(f"{'C' * n}O,{n}\n{'C' * n}N,{n + 0.5}\n" for n in range(1, 16))
 EXPERIMENT = """
@@ -49,6 +50,33 @@ def test_it_ends_where_the_loss_runs_away_and_suggests_a_lower_rate(path):
     assert found.suggestion is not None
     assert 1e-4 < found.suggestion < found.rates[-1]
     assert np.array_equal(found.losses, again.losses)
+
+
+def test_the_smoothed_loss_is_an_average_that_begins_with_the_first_loss(path):
+    experiment, mix = opened(path)
+    found = find_learning_rate(experiment, mix, last=1e-3, steps=15)
+    shares = 0.95 ** np.arange(15)
+    for step in (0, 1, 14):
+        latest_first = found.losses[step::-1]
+        expected = np.average(latest_first, weights=shares[: step + 1])
+        assert found.smoothed[step] == pytest.approx(expected)
+
+
+def test_gradients_are_clipped_and_lower_blocks_learn_as_much_more_slowly(path, monkeypatch):
+    made = []
+
+    def recording(*args, **kwargs):
+        made.append(build_optimizer(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(lr_finder, "build_optimizer", recording)
+    options = ("optimizer.kind=sgd", "optimizer.weight_decay=0", "optimizer.layer_decay=0.5")
+    experiment, mix = opened(path, *options, "optimizer.clip_norm=1e-9")
+    fast = find_learning_rate(experiment, mix, first=0.1, last=1.0, steps=12)
+    slow = find_learning_rate(experiment, mix, first=1e-9, last=1e-8, steps=12)
+    np.testing.assert_allclose(fast.losses, slow.losses, rtol=1e-4)
+    rates = {group["lr"] for group in made[0].param_groups}
+    assert sorted(rates) == pytest.approx([0.25, 0.5, 1.0])
 
 
 def test_steps_of_a_budget_have_all_micro_batches_of_all_ranks(path, monkeypatch):

@@ -1,7 +1,9 @@
 """What a short training does with its options, from the steps to the files."""
 
 import csv
+import itertools
 import math
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -13,6 +15,7 @@ from graphium.config.experiment import Experiment
 from graphium.errors import DataError
 from graphium.store.prepare import prepare_experiment
 from graphium.training import hardware, trainer
+from graphium.training.randomness import StepSeed
 from graphium.training.run import train
 
 ROWS = "smiles,y,b\n" + "".join(f"{'C' * n}O,{n},1\n{'C' * n}N,{n + 0.5},0\n" for n in range(1, 16))
@@ -107,10 +110,22 @@ def test_steps_that_the_scaler_of_float16_leaves_out_do_not_spoil_the_mean_norm(
 def test_a_rate_falls_from_the_first_step_after_the_validation_on(folder, tmp_path):
     steps = Steps()
     plateau = {"schedule": "plateau", "plateau": {"patience": 0, "min_delta": 1e9}}
-    options = {"lr": 1.0, "warmup_epochs": 0, **plateau}
-    trained(folder, tmp_path, experiment(folder, max_epochs=3, optimizer=options), watchers=[steps])
+    options = {"lr": 1.0, "warmup_epochs": 0, "layer_decay": 0.9, **plateau}
+    made = experiment(folder, max_epochs=3, optimizer=options)
+    rows = trained(folder, tmp_path, made, watchers=[steps])
+    assert [float(row["value"]) for row in rows if row["metric"] == "lr"] == [1.0, 1.0, 0.5]
     first_two = len(steps.rates) * 2 // 3
     assert steps.rates == [*[1.0] * first_two, *[0.5] * (first_two // 2)]
+
+
+def test_each_batch_of_each_epoch_and_rank_has_a_dropout_of_its_own():
+    drawn = []
+    for _, epoch, batch, rank in itertools.product(range(2), range(3), range(3), range(3)):
+        place = SimpleNamespace(current_epoch=epoch, global_rank=rank)
+        StepSeed(7).on_train_batch_start(place, None, None, batch)
+        drawn.append(float(torch.rand(())))
+    assert drawn[:27] == drawn[27:]
+    assert len(set(drawn)) == 27
 
 
 def test_the_last_epoch_is_the_model_where_none_was_validated(folder, tmp_path):
