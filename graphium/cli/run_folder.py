@@ -26,7 +26,10 @@ _BEFORE_THE_FIRST_STEP = {
     CONFIG, "log.txt", "environment.json", "splits.json", "duplicates.csv", "metrics.csv"
 }  # fmt: skip
 """What a run writes before it makes the folder of its checkpoints."""
-_MAY_DIFFER = ("trainer.devices", "trainer.num_nodes", "trainer.timeout", "trainer.start_timeout")
+_MAY_DIFFER = (
+    "trainer.devices", "trainer.num_nodes", "trainer.parallel", "trainer.timeout",
+    "trainer.start_timeout",
+)  # fmt: skip
 """Options of the place where a run goes on."""
 _FOLDER_SECONDS = 30.0
 """For a folder to be seen by another machine."""

@@ -70,6 +70,7 @@ class Experiment(Section):
             *self._unknown_shares(),
             *self._absent_gpu(),
             *self._unstreamed(),
+            *self._undivided(),
         ]
         if errors:
             raise GroupedFieldError(errors)
@@ -181,6 +182,22 @@ class Experiment(Section):
                     "merge (each row is then visited with its own labels) or error, or "
                     "held_in: mmap",
                 )
+
+    def _undivided(self) -> Iterator[FieldError]:
+        if self.trainer.parallel != "fsdp":
+            return
+        if self.trainer.precision == "16-mixed":
+            yield FieldError(
+                ("trainer", "precision"),
+                "16-mixed looks for overflows in the gradient, of which each rank has a share "
+                "alone where trainer.parallel is fsdp; use bf16-mixed or 32, or parallel: ddp",
+            )
+        if self.model.trunk.norm == "batch":
+            yield FieldError(
+                ("model", "trunk", "norm"),
+                "batch keeps running statistics, which would differ between ranks where "
+                "trainer.parallel is fsdp; use layer, or parallel: ddp",
+            )
 
     def _unknown_classes(self) -> Iterator[FieldError]:
         for name, task in self.tasks.items():

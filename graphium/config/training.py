@@ -87,6 +87,11 @@ class TrainerConfig(Section):
     they start the command."""
     num_nodes: int = Field(default=1, gt=0)
     """Machines; more than one are started by torchrun or srun, which decide if this is left out."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """What each of several processes keeps: the whole network (ddp), or a share of its weights,
+    gradients and optimiser (fsdp, for networks that fill a GPU; experimental: tried with processes
+    of a CPU, never with GPUs). Steps and checkpoints are the same, and a run may go on with the
+    other. With fsdp the gradient norm of each task is not measured."""
     timeout: float = Field(default=300.0, gt=0)
     """Seconds that a process waits for another one in an exchange before all end with an error."""
     start_timeout: float = Field(default=1800.0, gt=0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from graphium.checkpoint.io import NETWORK
 from graphium.training.module import TrainingModule
+from graphium.training.sharding import divided
 
 _KEY = "trained_weights"
 """In a checkpoint: the weights that the optimiser moves. The model is the average."""
@@ -39,7 +40,8 @@ class WeightAverage(Callback):
         if not self._average:
             self._average = {name: value.detach().clone() for name, value in weights.items()}
         self._average = {
-            name: value.to(weights[name].device) for name, value in self._average.items()
+            name: divided(value.to(weights[name].device), weights[name])
+            for name, value in self._average.items()
         }
         self._step = trainer.global_step
 

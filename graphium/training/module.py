@@ -31,6 +31,7 @@ from graphium.training.optimizers import (
     build_schedule,
     follow_plateau,
 )
+from graphium.training.sharding import put_together
 
 
 class LossMeter:
@@ -169,7 +170,7 @@ class TrainingModule(pl.LightningModule):
         """Clip the norm of the whole gradient and remember what it was."""
         limit = self.experiment.optimizer.clip_norm
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit or float("inf"))
-        self.train_meter.add_norm(norm.detach())
+        self.train_meter.add_norm(put_together(norm.detach()))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the pass before."""

@@ -50,6 +50,7 @@ from graphium.training.run_files import (
     write_json,
     write_predictions,
 )
+from graphium.training.sharding import load_weights
 from graphium.training.signals import StopSignals
 from graphium.training.stopping import PatientStopping
 from graphium.training.task_gradients import TaskGradients
@@ -159,7 +160,7 @@ def train(
             trainer.strategy.barrier()
             reporter.say_why_stopped(trainer)
             stop.stop_between("training")
-        network.load_state_dict(read_model(checkpoints / "best")[1])
+        load_weights(network, read_model(checkpoints / "best")[1])
         metrics, left_out = _evaluate(trainer, module, data, mix, run_dir, evaluate, ranks)
     _log_test(module, trackers, keeper, checkpoints)
     work = reporter.clock.total
@@ -331,6 +332,11 @@ def _announce(
         f"molecules = {ranks} rank(s) x {accumulate} micro-batch(es) x "
         f"{size / ranks / accumulate:g}, with {labels:,.4g} labels on average",
     ]
+    if experiment.trainer.parallel == "fsdp":
+        lines.append(
+            f"each rank keeps one share in {ranks} of weights, gradients and optimiser "
+            "(trainer.parallel: fsdp, which is experimental)"
+        )
     if (shape := data.static_shape(ranks)) is not None:
         lines.append(
             f"each micro-batch has {shape.atoms:,} atoms, {shape.bonds:,} bonds and "

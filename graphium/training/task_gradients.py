@@ -17,7 +17,8 @@ class TaskGradients(Callback):
 
     The norm is taken over encoders and trunk, in evaluation mode, before the step: the sum of these
     gradients is that of the step, but for dropout. It costs one more pass, and one backward pass
-    for each task, in an epoch; the first rank alone does it, on its own batch.
+    for each task, in an epoch; the first rank alone does it, on its own batch. Where it has only a
+    share of the weights (``trainer.parallel: fsdp``) it cannot, and nothing is measured.
     """
 
     def __init__(self) -> None:
@@ -36,8 +37,9 @@ class TaskGradients(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Measure on the first batch of an epoch."""
-        if batch_idx == 0 and trainer.is_global_zero:
-            assert isinstance(pl_module, TrainingModule)
+        assert isinstance(pl_module, TrainingModule)
+        is_whole = pl_module.experiment.trainer.parallel == "ddp"
+        if batch_idx == 0 and trainer.is_global_zero and is_whole:
             assert isinstance(batch, MolBatch)
             self.norms = gradient_norms(pl_module, batch)
 

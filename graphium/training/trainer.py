@@ -15,13 +15,14 @@ from graphium.config.experiment import Experiment
 from graphium.errors import UsageError
 from graphium.training.hardware import accelerator
 from graphium.training.ranks import Ranks, RanksEnvironment
+from graphium.training.sharding import ShardedStrategy
 
 
 def refuse_missing_ranks(experiment: Experiment, ranks: Ranks | None) -> None:
     """Make sure that the run has the processes that the experiment asks for.
 
     Raises:
-        UsageError: It has others.
+        UsageError: It has others, or one alone that shall share its weights.
     """
     wanted = experiment.trainer.devices * experiment.trainer.num_nodes
     there = 1 if ranks is None else ranks.place.world_size
@@ -29,6 +30,11 @@ def refuse_missing_ranks(experiment: Experiment, ranks: Ranks | None) -> None:
         raise UsageError(
             f"the experiment asks for {wanted} processes (trainer.devices x trainer.num_nodes) and "
             f"there are {there}: start it with graphium-train, torchrun or srun"
+        )
+    if there == 1 and experiment.trainer.parallel == "fsdp":
+        raise UsageError(
+            "trainer.parallel is fsdp, which divides the weights over several processes, and there "
+            "is one; set trainer.devices, or trainer.parallel=ddp"
         )
 
 
@@ -50,7 +56,8 @@ def build_trainer(
     strategy: str | Strategy = "auto"
     place: ClusterEnvironment = LightningEnvironment()  # so that it does not ask SLURM's
     if ranks is not None:
-        strategy = DDPStrategy(timeout=timedelta(seconds=config.timeout))
+        kind = ShardedStrategy if config.parallel == "fsdp" else DDPStrategy
+        strategy = kind(timeout=timedelta(seconds=config.timeout))
         place = RanksEnvironment(ranks.place)
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,

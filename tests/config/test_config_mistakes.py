@@ -107,6 +107,12 @@ def mistakes(tmp_path, text, *overrides, **others):
         ("batch: {held_in: stream, sampling: {kind: temperature}}",
          "batch.sampling: 'temperature' needs all molecules at hand, and batch.held_in is "
          "stream, which visits each row once in an epoch; use each, or held_in: mmap"),
+        ("trainer: {parallel: fsdp, precision: 16-mixed}",
+         "trainer.precision: 16-mixed looks for overflows in the gradient, of which each rank has "
+         "a share alone where trainer.parallel is fsdp; use bf16-mixed or 32, or parallel: ddp"),
+        ("model: {trunk: {norm: batch}}\ntrainer: {parallel: fsdp}",
+         "model.trunk.norm: batch keeps running statistics, which would differ between ranks "
+         "where trainer.parallel is fsdp; use layer, or parallel: ddp"),
         ("model: {heads: {hydratoin: {depth: 1}}}",
          "model.heads.hydratoin: there is no task 'hydratoin'; tasks has hydration"),
     ],

@@ -1,6 +1,7 @@
 """N ranks and micro-batches give the gradient of one process, whatever is labelled where."""
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from graphium.training.evaluation import PassMeter
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.optimizers import build_optimizer, build_schedule
 from graphium.training.ranks import leave_ranks
+from graphium.training.sharding import put_together, shard
 
 SHAPES = ("varying", "static")
+PARALLEL = ("ddp", "fsdp")
 STEP_SIZE = 13  # does not divide evenly over ranks, nor the toy's molecules
 
 
@@ -79,14 +82,27 @@ def make_loader(mix, tasks, rank, world_size, accumulate, shape):
     return BatchLoader(maker, balanced, rank=rank)
 
 
-def gradients(rank, world_size, accumulate, dtype, step, shape="varying"):
+def joined(network, world_size, parallel):
+    """What computes with other ranks; each keeps the whole network, or its share."""
+    if world_size == 1:
+        return network
+    if parallel == "ddp":
+        return DistributedDataParallel(network)
+    number = sum(value.numel() for value in network.parameters())
+    shard(network, torch.device("cpu"))
+    kept = sum(value.to_local().numel() for value in network.parameters())
+    assert kept <= (1 / world_size + 0.1) * number
+    return network
+
+
+def gradients(rank, world_size, accumulate, dtype, step, shape="varying", parallel="ddp"):
     """The gradient of one whole step, as one rank sees it after the exchange."""
     torch.set_num_threads(1)
     mix, experiment = toy_mix(), toy_experiment()
     tasks = awkward_tasks(mix)
     specs = [task.spec for task in tasks.values()]
     network = build_network(experiment.model, experiment.features, specs, seed=1).to(dtype).eval()
-    model = DistributedDataParallel(network) if world_size > 1 else network
+    model = joined(network, world_size, parallel)
     loader = make_loader(mix, tasks, rank, world_size, accumulate, shape)
     loader.load_state_dict({"epoch": 0, "position": step * accumulate})
     batches = iter(loader)
@@ -97,16 +113,16 @@ def gradients(rank, world_size, accumulate, dtype, step, shape="varying"):
         loss = total_loss(specs, sums, batch.label_totals, scale=world_size * accumulate)
         (loss / accumulate).backward()
     assert all(p.grad is not None for p in network.parameters())
-    return {name: p.grad for name, p in network.named_parameters()}
+    return {name: put_together(p.grad) for name, p in network.named_parameters()}
 
 
 def run_rank(rank, world_size, accumulate, dtype, step, out):
     dist.init_process_group(
         "gloo", init_method=f"file://{out}/meeting", rank=rank, world_size=world_size
     )
-    for shape in SHAPES:
-        found = gradients(rank, world_size, accumulate, dtype, step, shape)
-        save_file(found, f"{out}/{shape}-{rank}.safetensors")
+    for shape, parallel in itertools.product(SHAPES, PARALLEL):
+        found = gradients(rank, world_size, accumulate, dtype, step, shape, parallel)
+        save_file(found, f"{out}/{shape}-{parallel}-{rank}.safetensors")
     (Path(out) / f"{rank}.json").write_text(json.dumps(evaluate(rank, world_size)))
     leave_ranks()
     assert not dist.is_initialized()
@@ -154,9 +170,10 @@ def test_several_ranks_give_the_gradient_of_one_process(
     torch.multiprocessing.spawn(
         run_rank, (world_size, accumulate, dtype, step, str(tmp_path)), nprocs=world_size
     )
-    for shape in SHAPES:
+    for shape, parallel in itertools.product(SHAPES, PARALLEL):
         reference = gradients(0, 1, 1, dtype, step, shape)
-        ranks = [load_file(tmp_path / f"{shape}-{rank}.safetensors") for rank in range(world_size)]
+        files = [f"{shape}-{parallel}-{rank}.safetensors" for rank in range(world_size)]
+        ranks = [load_file(tmp_path / file) for file in files]
         for other in ranks[1:]:
             assert all(torch.equal(ranks[0][name], other[name]) for name in reference)
         assert relative_error(ranks[0], reference) <= bound
@@ -181,14 +198,14 @@ def test_micro_batches_give_the_gradient_of_the_whole_step(accumulate, shape):
     assert relative_error(pieces, reference) <= 1e-12
 
 
-def trained(rank, world_size, steps=100):
+def trained(rank, world_size, steps=100, parallel="ddp"):
     """The weights after some steps of AdamW in float64, with clipping and a schedule."""
     torch.set_num_threads(1)
     mix, experiment = toy_mix(), toy_experiment()
     tasks = awkward_tasks(mix)
     specs = [task.spec for task in tasks.values()]
     network = build_network(experiment.model, experiment.features, specs, seed=1).double().eval()
-    model = DistributedDataParallel(network) if world_size > 1 else network
+    model = joined(network, world_size, parallel)
     config = AdamWConfig(lr=3e-3, warmup_epochs=1, clip_norm=1.0)
     optimizer = build_optimizer(network, config, is_frozen_first=lambda _: False)
     loader = make_loader(mix, tasks, rank, world_size, 1, "varying")
@@ -206,14 +223,16 @@ def trained(rank, world_size, steps=100):
             done += 1
             if done == steps:
                 break
-    return {name: p.detach() for name, p in network.named_parameters()}
+    return {name: put_together(p.detach()) for name, p in network.named_parameters()}
 
 
 def train_rank(rank, world_size, out):
     dist.init_process_group(
         "gloo", init_method=f"file://{out}/meeting", rank=rank, world_size=world_size
     )
-    save_file(trained(rank, world_size), f"{out}/{rank}.safetensors")
+    for parallel in PARALLEL:
+        weights = trained(rank, world_size, parallel=parallel)
+        save_file(weights, f"{out}/{parallel}-{rank}.safetensors")
     leave_ranks()
 
 
@@ -221,9 +240,10 @@ def train_rank(rank, world_size, out):
 @pytest.mark.slow
 def test_a_hundred_steps_of_two_ranks_lead_where_those_of_one_process_do(tmp_path: Path):
     torch.multiprocessing.spawn(train_rank, (2, str(tmp_path)), nprocs=2)
-    ranks = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
     alone = trained(0, 1)
     start = trained(0, 1, steps=1)
-    assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in alone)
     assert relative_error(start, alone) > 0.01
-    assert relative_error(ranks[0], alone) <= 1e-12
+    for parallel in PARALLEL:
+        ranks = [load_file(tmp_path / f"{parallel}-{rank}.safetensors") for rank in range(2)]
+        assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in alone)
+        assert relative_error(ranks[0], alone) <= 1e-12
