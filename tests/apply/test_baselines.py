@@ -1,7 +1,7 @@
 import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from graphium.store.prepare import cache_root, prepare_experiment
 
 HEADS = ["C", "CC", "CCC", "CCCC", "CC(C)", "C1CCCCC1", "c1ccccc1", "c1ccncc1", "CC(C)(C)", "C=C"]
 TAILS = ["O", "N", "Cl", "Br", "C(=O)O", "C#N", "C(=O)N", "OC", "F", "CO", "CCl", "C(C)=O"]
+Change = Callable[[Callable[[list[str]], list[str]]], Path]
 SMILES = [head + tail for head in HEADS for tail in TAILS]
 
 CONFIG = """
@@ -290,23 +291,35 @@ def test_stores_that_are_gone_are_named_with_the_command_that_makes_them(
         write_baselines(tmp_path / "run")
 
 
-def _changed(
-    run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[[list[str]], list[str]]
-) -> Path:
-    """Copy a run with its table, change the table, and prepare it anew."""
-    table = folder / "toy.csv"
-    table.write_text(_table())
+@pytest.fixture(scope="module")
+def changeable(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the run, with its baselines, of a table of its own."""
+    folder = tmp_path_factory.mktemp("changeable")
+    shutil.copy(run.parent / "toy.csv", folder)
     shutil.copytree(run, folder / "run")
-    text = (run / "config.yaml").read_text().replace(str(run.parent / "toy.csv"), str(table))
+    text = (run / "config.yaml").read_text()
+    text = text.replace(str(run.parent / "toy.csv"), str(folder / "toy.csv"))
     (folder / "run" / "config.yaml").write_text(text)
-    monkeypatch.setenv("GRAPHIUM_CACHE_DIR", str(folder / "cache"))
-    experiment = read_run(folder / "run").experiment()
-    prepare_experiment(experiment, cache_root(), workers=1)
-    write_baselines(folder / "run")
-    lines = table.read_text().splitlines()
-    table.write_text("\n".join(edit(lines)) + "\n")
-    prepare_experiment(experiment, cache_root(), workers=1)
-    return folder / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRAPHIUM_CACHE_DIR", str(run.parent / "cache"))
+        write_baselines(folder / "run")
+    return folder
+
+
+@pytest.fixture
+def change(changeable: Path, run: Path, tmp_path: Path) -> Iterator[Change]:
+    """Change the table of a run and prepare it anew; return another copy of the run."""
+
+    def change(edit: Callable[[list[str]], list[str]]) -> Path:
+        shutil.copytree(changeable / "run", tmp_path / "run")
+        table = changeable / "toy.csv"
+        table.write_text("\n".join(edit(table.read_text().splitlines())) + "\n")
+        experiment = read_run(tmp_path / "run").experiment()
+        prepare_experiment(experiment, cache_root(), workers=1)
+        return tmp_path / "run"
+
+    yield change
+    shutil.copy(run.parent / "toy.csv", changeable)
 
 
 def _keep_measured(run: Path, mix: Mix, name: str) -> None:
@@ -328,14 +341,9 @@ def _keep_measured(run: Path, mix: Mix, name: str) -> None:
     ],
 )
 def test_a_table_that_changed_since_the_run_is_refused_not_fitted_again(
-    run: Path,
-    mix: Mix,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    edit: Callable[[list[str]], list[str]],
-    message: str,
+    change: Change, mix: Mix, edit: Callable[[list[str]], list[str]], message: str
 ) -> None:
-    copy = _changed(run, tmp_path, monkeypatch, edit)
+    copy = change(edit)
     _keep_measured(copy, mix, "numbers")
     before = (copy / "baselines.json").read_text()
 
