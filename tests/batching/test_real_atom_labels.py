@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
 
@@ -43,6 +44,13 @@ TABLES = {
     ),
 }
 
+SHARE = {"nmr_dft": 6, "nmr_exp": 4}
+"""Of tables with thousands of rows, every so many are read; all of them in the slow tests."""
+CASES = [
+    *((name, SHARE.get(name, 1)) for name in TABLES),
+    *(pytest.param(name, 1, marks=pytest.mark.slow) for name in SHARE),
+]
+
 
 def read_table(path):
     table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
@@ -65,14 +73,24 @@ def expected_labels(mol, cells, options):
     return lists
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_batches_deliver_the_label_of_each_atom_and_bond(name, real_tables, tmp_path):
+def every_so_many(path, every, folder):
+    """Write a table with every so many rows of one; return where it is."""
+    whole = pq.read_table(path)
+    pq.write_table(whole.take(list(range(0, whole.num_rows, every))), folder / path.name)
+    return folder / path.name
+
+
+@pytest.mark.parametrize(("name", "every"), CASES)
+def test_batches_deliver_the_label_of_each_atom_and_bond(name, every, real_tables, tmp_path):
     file, options, columns = TABLES[name]
-    table = read_table(real_tables / file)
+    path = real_tables / file
+    if every > 1:
+        path = every_so_many(path, every, tmp_path)
+    table = read_table(path)
     experiment = Experiment.model_validate(
         {
             "name": "t",
-            "datasets": {"d": {"table": str(real_tables / file), **options}},
+            "datasets": {"d": {"table": str(path), **options}},
             "tasks": {
                 level: {"dataset": "d", "level": level, "labels": labels, "loss": "mae"}
                 for level, labels in columns.items()
