@@ -159,6 +159,6 @@ class WandbTracker:
 
         if files:
             artifact = wandb.Artifact(f"{self._run.id}-{kind}", type=kind)
-            for file in files:
-                artifact.add_file(str(file), name=file.name, policy="immutable")
+            for file in files:  # not copied: `wandb sync` looks for them later, from any folder
+                artifact.add_file(str(file.resolve()), name=file.name, policy="immutable")
             self._run.log_artifact(artifact)

@@ -92,6 +92,7 @@ def test_a_server_that_cannot_be_reached_does_not_stop_the_run(tmp_path, monkeyp
 
 def test_experiment_splits_and_best_checkpoint_become_artifacts(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.chdir(tmp_path)
     for name in ("config.yaml", "splits.json", "results.json"):
         (tmp_path / name).write_text("{}")
     best = tmp_path / "checkpoints" / "step-3"
@@ -101,9 +102,11 @@ def test_experiment_splits_and_best_checkpoint_become_artifacts(tmp_path, monkey
     for uploads in (True, False):
         config = WandbConfig(mode="offline", upload_checkpoint=uploads)
         kept = []
-        tracker = WandbTracker(config, tmp_path, "name", {})
+        tracker = WandbTracker(config, Path(), "name", {})
         monkeypatch.setattr(tracker._run, "log_artifact", kept.append)
         tracker.close()
         found = {one.type: sorted(one.manifest.entries) for one in kept}
         assert found["run"] == ["config.yaml", "results.json", "splits.json"]
         assert found.get("model") == (["model.safetensors"] if uploads else None)
+        files = [entry.local_path for one in kept for entry in one.manifest.entries.values()]
+        assert all(Path(file).is_absolute() for file in files)
