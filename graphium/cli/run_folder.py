@@ -163,14 +163,19 @@ def how_to_go_on(run_dir: Path) -> str:
 
 @contextmanager
 def logged(path: Path) -> Iterator[None]:
-    """Write what graphium logs into a file, too."""
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    """Write what graphium logs into a file, too, and its warnings on the terminal."""
+    in_file, warned = logging.FileHandler(path), logging.StreamHandler()
+    in_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    warned.setFormatter(logging.Formatter("warning: %(message)s"))
+    warned.setLevel(logging.WARNING)
     logger = logging.getLogger("graphium")
     logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
+    handlers = (in_file, warned)
+    for handler in handlers:
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        handler.close()
+        for handler in handlers:
+            logger.removeHandler(handler)
+        in_file.close()
