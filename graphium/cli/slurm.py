@@ -90,7 +90,12 @@ def slurm(
     _check_words(time, mem_per_cpu, partition, account)
     first = _load(paths[0], overrides, None)
     gpus = first.trainer.devices if gpus_per_node is None else gpus_per_node
-    if first.trainer.accelerator == "cpu" and gpus_per_node is None:
+    if first.trainer.accelerator == "cpu" and gpus_per_node:
+        raise UsageError(
+            "trainer.accelerator is cpu, and the GPUs would be idle: leave out --gpus-per-node, or "
+            "set trainer.accelerator=auto"
+        )
+    if first.trainer.accelerator == "cpu":
         gpus, tasks_per_node = 0, max(tasks_per_node, first.trainer.devices)
     resources = Resources(
         nodes or first.trainer.num_nodes, gpus or tasks_per_node, gpus, cpus_per_task,

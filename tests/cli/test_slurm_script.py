@@ -93,6 +93,7 @@ def test_paths_with_spaces_are_one_word_to_sbatch_and_to_the_shell(folder):
         (["small.yaml", "--time", "soon"], "24:00:00"),
         (["small.yaml", "--partition", "gpu\n#SBATCH --nice"], "--partition is"),
         (["small.yaml", "trainer.devices=2", "--gpus-per-node", "4"], "trainer.devices is 2"),
+        (["small.yaml", "trainer.accelerator=cpu", "--gpus-per-node", "4"], "would be idle"),
         (["trainer.devices=2"], "give an experiment"),
         (["small.yaml", "--run-dir", "here"], "here exists and is no run"),
     ],
