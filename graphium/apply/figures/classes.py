@@ -28,7 +28,7 @@ def roc_and_pr(name: str, columns: Sequence[Points]) -> Markup:
     both = [c for c in columns if 0 < np.count_nonzero(c.measured > 0.5) < len(c.measured)]
     if not both:
         return Markup("")
-    both = both[:MAX_CURVES]
+    num, both = len(both), both[:MAX_CURVES]
     curves = [(column.label, *ranking_curves(column)) for column in both]
     rate = float(np.mean([np.mean(column.measured > 0.5) for column in both]))
     alpha = 1.0 if len(both) == 1 else 0.55
@@ -39,7 +39,8 @@ def roc_and_pr(name: str, columns: Sequence[Points]) -> Markup:
         axes.plot([0, 1], [0, 1], color=ink(), lw=0.8, ls="--", alpha=0.6)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
-        axes.set_title(f"ROC, {len(curves)} label{'s' * (len(curves) > 1)}", loc="left")
+        of = f"{len(curves)} of {num}" if num > len(curves) else str(num)
+        axes.set_title(f"ROC, {of} label{'s' * (num > 1)}", loc="left")
 
     def paint_pr(axes: Axes) -> None:
         for label, _, curve in curves:

@@ -36,7 +36,7 @@ def compared_losses(
     if not panels:
         return Markup("")
     alt = "Validation loss of each task by epoch, of all runs"
-    return draw_panels("losses", alt, panels, columns=min(3, len(panels)), size=(3.6, 2.8))
+    return draw_panels("losses", alt, panels, size=(3.6, 2.8), shared_legend=True)
 
 
 def _losses(history: pd.DataFrame) -> pd.DataFrame:
@@ -73,8 +73,7 @@ def _panel(curves: Mapping[str, pd.DataFrame], task: str) -> Callable[[Axes], No
                     axes.fill_between(one["epoch"], low, high, color=colour, alpha=0.18, lw=0)
         axes.set_title(task or "total (thin: training)", loc="left")
         axes.set_xlabel("epoch")
+        axes.set_ylabel("loss")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        if axes.get_legend_handles_labels()[1]:
-            axes.legend(loc="upper right")
 
     return paint

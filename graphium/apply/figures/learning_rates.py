@@ -18,17 +18,24 @@ def learning_rate_curve(found: LearningRates) -> str:
             axes.axvline(found.suggestion, color=ORANGE, ls="--", lw=1)
             axes.annotate(
                 f"{found.suggestion:.1e}",
-                (found.suggestion, 1),
+                (found.suggestion, 0),
                 xycoords=("data", "axes fraction"),
-                xytext=(4, -12),
+                xytext=(4, 4),
                 textcoords="offset points",
                 color=ink(),
             )
-        low, high = float(found.smoothed.min()), float(np.max(found.smoothed[: len(found.rates)]))
         log_axis(axes)
         axes.set(xlabel="learning rate", ylabel="loss")
-        axes.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-        axes.legend(loc="lower left")
+        axes.set_ylim(*_limits(found))
+        axes.legend(loc="upper left")
 
     alt = "Loss of a short training in which the learning rate rises with each step"
     return str(draw_figure("learning-rates", alt, (5.5, 3.4), paint))
+
+
+def _limits(found: LearningRates) -> tuple[float, float]:
+    """Return what the loss axis shows: the fall, and as much again of the rise that ends it."""
+    lowest = int(np.argmin(found.smoothed))
+    low, high = float(found.smoothed[lowest]), float(found.smoothed[: lowest + 1].max())
+    fall = max(high - low, 0.1 * abs(low), 1e-9)
+    return low - 0.6 * fall, high + fall

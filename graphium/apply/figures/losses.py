@@ -46,6 +46,7 @@ def _panel(rows: pd.DataFrame, title: str, best_epoch: int | None) -> Callable[[
                 )
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
+        axes.set_ylabel("loss")
         if len(rows) and rows["epoch"].min() == rows["epoch"].max():
             axes.set_xlim(rows["epoch"].min() - 1, rows["epoch"].max() + 1)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

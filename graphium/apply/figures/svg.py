@@ -7,11 +7,12 @@ the same id share clip paths and glyphs.
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -95,8 +96,18 @@ def draw_panels(
     *,
     columns: int = 3,
     size: tuple[float, float] = (3.1, 2.5),
+    shared_legend: bool = False,
 ) -> Markup:
-    """Return small multiples as one ``<svg>`` element, ``columns`` in a row."""
+    """Return small multiples as one ``<svg>`` element, ``columns`` in a row.
+
+    Args:
+        name: Unique on the page; letters, digits and hyphens.
+        alt: What a reader who cannot see it should know.
+        panels: Each draws one.
+        columns: Most panels of a row.
+        size: Width and height of one, in inches.
+        shared_legend: One legend above all of them, of the labels of any.
+    """
     columns = max(1, min(columns, len(panels)))
     rows = -(-len(panels) // columns)
 
@@ -106,8 +117,20 @@ def draw_panels(
             panel(axes)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
+        if shared_legend:
+            _add_legend(figure, grid)
 
     return draw_figure(name, alt, (size[0] * columns, size[1] * rows), paint)
+
+
+def _add_legend(figure: Figure, grid: Iterable[Axes]) -> None:
+    """Name what the panels have in common, above them."""
+    handles: dict[str, Artist] = {}
+    for axes in grid:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    columns = max(1, min(len(handles), int(figure.get_figwidth() // 1.8)))
+    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns)
 
 
 def embed_svg(svg: str, name: str, alt: str) -> Markup:
