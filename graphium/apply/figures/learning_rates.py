@@ -34,8 +34,9 @@ def learning_rate_curve(found: LearningRates) -> str:
 
 
 def _limits(found: LearningRates) -> tuple[float, float]:
-    """Return what the loss axis shows: the fall, and as much again of the rise that ends it."""
-    lowest = int(np.argmin(found.smoothed))
-    low, high = float(found.smoothed[lowest]), float(found.smoothed[: lowest + 1].max())
-    fall = max(high - low, 0.1 * abs(low), 1e-9)
-    return low - 0.6 * fall, high + fall
+    """Return what the loss axis shows: the steps until it is lowest, and some of the rise after."""
+    settled = len(found.smoothed) // 5  # an average of fewer may be low by chance
+    lowest = settled + int(np.argmin(found.smoothed[settled:]))
+    low, high = np.percentile(found.losses[: lowest + 1], [2, 98])
+    spread = max(float(high - low), 1e-3 * abs(float(low)), 1e-9)
+    return float(low) - 0.15 * spread, float(high) + 0.5 * spread
