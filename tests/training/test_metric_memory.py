@@ -87,6 +87,19 @@ def test_a_threshold_chosen_on_val_is_used_for_test():
     assert val.task["f1"] > 0.4
 
 
+def test_a_threshold_between_bins_calls_what_it_was_chosen_for():
+    random = np.random.default_rng(0)
+    task = spec("bce", 1, ["f1", "recall", "accuracy"], threshold_for="f1")
+    labels = (random.random((3000, 1)) < 0.3).astype(np.float32)
+    predictions = ((labels + random.random(labels.shape)) / 2000).astype(np.float32)
+    meter = TaskMeter(task, limit=100)
+    meter.add(labels, predictions)
+    chosen = metrics_of(meter)
+    assert chosen.binned
+    thresholds = np.array(list(chosen.thresholds.values()))
+    assert compute_metrics(task, labels, predictions, thresholds).task == chosen.task
+
+
 def test_without_val_the_threshold_is_the_usual_one():
     task = spec("bce", 2, ["f1"], threshold_for="mcc")
     np.testing.assert_array_equal(chosen_thresholds([task], {})["t"], [0.5, 0.5])

@@ -140,6 +140,17 @@ def test_of_too_many_rows_whole_molecules_are_kept_the_same_on_any_number_of_ran
         assert again.num_rows == 1200
 
 
+def test_what_is_kept_is_as_much_as_was_counted():
+    keeper = RowKeeper(SPECS[0], limit=2_000)
+    molecules, none = np.arange(200), np.zeros((200, 2), np.int64)
+    values = np.zeros((200, LABELS), np.float32)
+    keeper.add(TaskPredictions(SPECS[0], molecules, molecules, none, values, values, 200))
+    assert keeper.halvings > 1
+    sizes = keeper.bytes_by_halvings()
+    assert sizes[0] == 200 * 56
+    assert len(keeper.rows().molecule) * 56 == sizes[keeper.halvings] <= 2_000
+
+
 def test_nothing_fits_into_nothing():
     rows = kept(SPECS[0], np.arange(20), 2, limit=1)
     assert len(rows.molecule) == 0
