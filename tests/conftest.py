@@ -1,9 +1,22 @@
+import os
 import sys
 
 import pytest
 from warm_start import ForkedWorkers, Templates
 
 import graphium.store.process
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_cuts_the_power():
+    """Do not wait for the disk: who is killed loses nothing that was written.
+
+    What a power failure may lose is tested where the operations are recorded, not carried out
+    (``store/test_crash_states.py``). Commands that a test starts wait as always.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

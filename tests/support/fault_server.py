@@ -103,6 +103,7 @@ _ORDERS = {
 
 
 def main() -> None:
+    os.fsync = lambda _: None  # nobody cuts the power here
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()

@@ -226,6 +226,7 @@ def _serve(orders: socket.socket, modules: Sequence[str]) -> None:
     """Fork a process for each order, until nobody can give one."""
     for module in modules:
         import_module(module)
+    os.fsync = lambda _: None  # nobody cuts the power here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C for the tests is none for the template
     while True:
         with suppress(ChildProcessError):
