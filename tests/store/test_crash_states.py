@@ -197,7 +197,7 @@ def test_no_state_of_a_race_is_wrong(table, tmp_path):
 def test_from_any_state_the_same_store_is_made(
     preparation, table, undisturbed, tmp_path, monkeypatch
 ):
-    for tree in sample(preparation, 1):
+    for tree in itertools.islice(sample(preparation, 1), 0, None, 3):
         assert_resumed(tree, table, tmp_path / "top", undisturbed, monkeypatch)
 
 

@@ -19,7 +19,7 @@ def digests(store):
     return {name: array.sha256 for name, array in open_store(store).record.arrays.items()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
     """Two workers, each a process."""
     with distributed.LocalCluster(
