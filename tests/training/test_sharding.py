@@ -17,7 +17,7 @@ from graphium.config.load import load_config
 from graphium.errors import StoppedError, UsageError
 from graphium.store.prepare import prepare_experiment
 from graphium.training.place import Place
-from graphium.training.ranks import Ranks, leave_ranks, meet
+from graphium.training.ranks import Ranks, meet
 from graphium.training.run import train
 from graphium.training.signals import StopSignals
 from graphium.training.trainer import refuse_missing_ranks
@@ -85,18 +85,16 @@ def train_rank(rank: int, port: int, experiment: Experiment, folder: str) -> Non
     place = Place(rank, 2, rank, 2, "127.0.0.1", port)
     config = changed(experiment, "adamw", SHARES).trainer
     ranks = Ranks(place, meet(place, 60), config, on_gpu=False)
-    with ranks.ending_together():
-        for name in OPTIMIZERS:
-            for which, story in STORIES.items():
-                tell(experiment, Path(folder, f"{name}-{which}"), name, story, ranks)
-        halfway = Path(folder, "halfway")
-        tell_half(experiment, halfway, ranks)
-        for parallel in ("ddp", "fsdp"):
-            trainer = SHARES | {"parallel": parallel, "precision": "bf16-mixed"}
-            story = trainer, trainer, None
-            tell(experiment, Path(folder, f"bf16-{parallel}"), "adamw", story, ranks)
-        ranks.leave()
-    leave_ranks()
+    for name in OPTIMIZERS:
+        for which, story in STORIES.items():
+            tell(experiment, Path(folder, f"{name}-{which}"), name, story, ranks)
+    halfway = Path(folder, "halfway")
+    tell_half(experiment, halfway, ranks)
+    for parallel in ("ddp", "fsdp"):
+        trainer = SHARES | {"parallel": parallel, "precision": "bf16-mixed"}
+        story = trainer, trainer, None
+        tell(experiment, Path(folder, f"bf16-{parallel}"), "adamw", story, ranks)
+    ranks.leave()
 
 
 def tell_half(experiment: Experiment, run: Path, ranks: Ranks) -> None:
