@@ -86,3 +86,4 @@ def start_preparing(preparers):
     for process in started:
         process.kill()
         process.wait()
+        process.stdout.close()
