@@ -56,8 +56,9 @@ def write_checkpoint(
         _write_files(temporary, record, weights, training)
         _replace(path, temporary)
     except OSError as error:
+        problem = describe(error, path.parent, _num_bytes(weights, training))
         raise CheckpointError(
-            f"the checkpoint {path} could not be written: {describe(error, path.parent)}. Those "
+            f"the checkpoint {path} could not be written: {problem}. Those "
             "before it are whole; when the cause is mended, go on with graphium-train --resume RUN"
         ) from error
     finally:
@@ -107,6 +108,12 @@ def _write_files(
         _write(folder / "training.safetensors", save(tensors))
     _write(folder / MANIFEST, make_manifest(folder, names).render())
     sync_folder(folder)
+
+
+def _num_bytes(weights: Mapping[str, Tensor], training: Mapping[str, Any] | None) -> int:
+    """Return about how large a checkpoint is: its tensors."""
+    tensors = [*weights.values(), *flatten(dict(training or {}))[1].values()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def _dump(record: ModelRecord) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from graphium.cli.requeue import make_room, making_room
-from graphium.cli.run_folder import how_to_go_on, logged, remove_unbegun, wait_for_folder
+from graphium.cli.run_folder import alone, how_to_go_on, logged, remove_unbegun, wait_for_folder
 from graphium.errors import GraphiumError, StoppedError, UsageError
 from graphium.training.signals import StopSignals, ignore
 
@@ -41,14 +41,15 @@ def run(job: Job, console: Console, signals: StopSignals) -> None:
     Raises:
         KeyboardInterrupt: The user stopped the run; how to go on was said.
         SystemExit: A signal asked for the end; what is finished is kept.
-        GraphiumError: The experiment cannot be run.
+        GraphiumError: The experiment cannot be run, or another process trains in the directory.
     """
-    try:
-        with making_room(lambda: how_to_go_on(job.run_dir)):
-            _train_and_report(job, console, None, signals)
-    except (GraphiumError, KeyboardInterrupt, SystemExit):
-        remove_unbegun(job.run_dir)
-        raise
+    with alone(job.run_dir):
+        try:
+            with making_room(lambda: how_to_go_on(job.run_dir)):
+                _train_and_report(job, console, None, signals)
+        except (GraphiumError, KeyboardInterrupt, SystemExit):
+            remove_unbegun(job.run_dir)
+            raise
 
 
 def run_as_rank(
@@ -89,7 +90,8 @@ def run_as_rank(
     ):
         if not place.is_first:
             wait_for_folder(job.run_dir, place)
-        _train_and_report(job, console, ranks, signals)
+        with alone(job.run_dir) if place.is_first else nullcontext():
+            _train_and_report(job, console, ranks, signals)
 
 
 def _train_and_report(

@@ -1,5 +1,6 @@
 """The directory of a run: made once, found again, never written into by another run."""
 
+import fcntl
 import itertools
 import logging
 import os
@@ -19,6 +20,8 @@ from graphium.training.place import Place, describe_host
 
 if TYPE_CHECKING:
     from graphium.config.experiment import Experiment
+
+_LOG = logging.getLogger(__name__)
 
 CONFIG = "config.yaml"
 """The experiment, in full."""
@@ -119,6 +122,29 @@ def check_same_experiment(run_dir: Path, given: "Experiment") -> None:
             f"{run_dir} is a run of another experiment; resume it with --resume alone, or start a "
             f"new run:{''.join(differences)}"
         )
+
+
+@contextmanager
+def alone(run_dir: Path) -> Iterator[None]:
+    """Let no other process train in a directory while the body runs; the end of this one frees it.
+
+    Raises:
+        UsageError: Another process does.
+    """
+    handle = os.open(run_dir, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another process is at work in {run_dir} (see its log.txt); wait for its end, or "
+                "choose another --run-dir"
+            ) from error
+        except OSError:  # a file system without locks: nothing is known
+            _LOG.debug("%s cannot be locked", run_dir)
+        yield
+    finally:
+        os.close(handle)
 
 
 def remove_unbegun(run_dir: Path) -> None:

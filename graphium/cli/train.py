@@ -18,6 +18,7 @@ from graphium.cli.rank import dismiss, follow, leading, with_ranks
 from graphium.cli.requeue import making_room
 from graphium.cli.run_folder import (
     CONFIG,
+    alone,
     check_same_experiment,
     has_begun,
     has_checkpoint,
@@ -194,6 +195,8 @@ def _begin(experiment: "Experiment", asked: _Asked, console: Console) -> Job:
 
 def _go_on(run_dir: Path, experiment: "Experiment", asked: _Asked, console: Console) -> Job | None:
     """Go on with a run wherever it stands."""
+    with alone(run_dir):  # before anything is mended there
+        pass
     resume = has_checkpoint(run_dir)
     job = Job(experiment, run_dir, resume, asked.report, asked.profile)
     if is_finished(run_dir):
@@ -330,6 +333,8 @@ def _resume(run_dir: Path, asked: _Asked, console: Console, place: Place | None)
         raise UsageError(f"{run_dir} is finished; train anew, or 'graphium report {run_dir}'")
     if place is not None and is_of_seeds(run_dir):
         raise UsageError(f"{run_dir} holds several seeds, which train on one device each")
+    with alone(run_dir):  # before anything is mended there
+        pass
     experiment = load_config(run_dir / CONFIG).experiment
     if place is not None:
         experiment = with_ranks(experiment, place)

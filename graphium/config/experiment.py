@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -75,6 +75,13 @@ class Experiment(Section):
         if errors:
             raise GroupedFieldError(errors)
         return self
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Build an experiment from plain values, as from YAML: ``kind`` may be left out."""
+        from graphium.config.options import ROOT, with_default_kinds  # they know this class
+
+        return super().model_validate(with_default_kinds(obj, ROOT), **options)
 
     @property
     def hydrogens(self) -> Hydrogens:

@@ -141,3 +141,13 @@ def walk_options(
                 yield from walk_options(Spot(inner.names["*"]), f"{dotted}.NAME.")
             else:
                 yield from walk_options(inner, f"{dotted}.")
+
+
+def with_default_kinds(values: object, spot: Spot) -> object:
+    """Return plain values in which a section without ``kind`` is said to be of the default one."""
+    if isinstance(values, list | tuple):
+        return type(values)(with_default_kinds(one, spot.child(i)) for i, one in enumerate(values))
+    if not isinstance(values, Mapping):
+        return values
+    inner = {key: with_default_kinds(one, spot.child(key)) for key, one in values.items()}
+    return {"kind": spot.default_kind, **inner} if spot.default_kind else inner

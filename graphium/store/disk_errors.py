@@ -39,15 +39,23 @@ def writing(store: Path) -> Iterator[None]:
         ) from error
 
 
-def describe(error: OSError, store: Path) -> str:
-    """Return what went wrong; of a full disk also what is free and about what is needed."""
+def describe(error: OSError, store: Path, needed: int | None = None) -> str:
+    """Return what went wrong; of a full disk also what is free and about what is needed.
+
+    Args:
+        error: What the system says.
+        store: What was written, or the folder of it.
+        needed: Bytes, where they are known; else those of the rest of a store.
+    """
     if error.errno not in _FULL:
         return str(error)
     free = f"{_size(shutil.disk_usage(_existing(store)).free)} are free"
-    needed = _bytes_to_come(store)
-    if needed is None:
+    if needed is not None:
+        return f"{_FULL[error.errno]} ({free}, about {_size(needed)} are needed)"
+    rest = _bytes_to_come(store)
+    if rest is None:
         return f"{_FULL[error.errno]} ({free})"
-    return f"{_FULL[error.errno]} ({free}; the rest of the store takes about {_size(needed)})"
+    return f"{_FULL[error.errno]} ({free}; the rest of the store takes about {_size(rest)})"
 
 
 def _concerns(error: OSError, store: Path) -> bool:

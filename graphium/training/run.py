@@ -352,6 +352,11 @@ def _announce(
         lines.append(f"every rank copies the mix to its GPU: {size_on_gpu:.2f} GB")
     if experiment.batch.held_in == "stream" and experiment.report.baselines:
         lines.append("streamed data are not compared with baselines, which need all rows at hand")
+    if (rise := experiment.optimizer.warmup_epochs or 0) > experiment.trainer.max_epochs:
+        lines.append(
+            f"optimizer.warmup_epochs is {rise:g}, more than the {experiment.trainer.max_epochs} "
+            f"epochs of the run: the learning rate never reaches {experiment.optimizer.lr:g}"
+        )
     for line in lines:
         log.info(line)
         if console is not None:

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from mutations import hunt
 
 from graphium.batching import kept
 from graphium.batching import mix as mix_module
@@ -170,6 +171,41 @@ def test_a_table_whose_columns_changed_their_names_alone_makes_another_copy(fold
         prepare_experiment(swapped, tmp_path, workers=1)
         mix = open_mix(swapped, tmp_path)
         assert mix.tasks["y"].values[0, 0] == first
+
+
+def changed_manifests(folder, monkeypatch, count):
+    """Read a copy with many changed manifests."""
+    taken = []
+    monkeypatch.setattr(
+        mix_module, "read_kept", lambda at, datasets, mapped: taken.append((at, datasets))
+    )
+    monkeypatch.setattr(kept.shutil, "rmtree", lambda *_, **__: None)
+    open_mix(experiment(folder), folder)
+    ((at, datasets),) = taken
+    file = at / MANIFEST
+
+    def read(content):
+        file.write_bytes(content)
+        mix = kept.read_kept(at, datasets, mapped=False)
+        if mix is None:
+            raise StoreError("it is made again")
+        return plain(mix)
+
+    logging.disable(logging.CRITICAL)
+    try:
+        content = file.read_bytes()
+        assert hunt(content, "json", read, count, protected=True)["refused"]
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def test_a_changed_manifest_of_a_kept_mix_is_made_again(folder, monkeypatch):
+    changed_manifests(folder, monkeypatch, 60)
+
+
+@pytest.mark.slow
+def test_20000_changed_manifests_of_a_kept_mix_are_made_again(folder, monkeypatch):
+    changed_manifests(folder, monkeypatch, 20_000)
 
 
 def test_tasks_stand_in_the_order_of_the_experiment(folder):

@@ -37,5 +37,6 @@ def test_the_checkpoint_before_stays_and_nothing_else_is_left(
             save.write_checkpoint(tmp_path / name, RECORD, small_weights(2), small_training())
         if reason == errno.ENOSPC:
             assert "no space is left" in str(error.value)
+            assert "about 60 bytes are needed" in str(error.value)
     assert os.listdir(tmp_path) == ["step-1"]
     assert verify_checkpoint(tmp_path / "step-1") == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from graphium.cli.run_folder import alone
 from graphium.cli.train import main
 from graphium.config.dump import differ, dump_yaml
 from graphium.config.load import load_config
@@ -46,6 +47,20 @@ def test_another_experiment_is_refused_with_every_difference(run, capsys):
 def test_the_same_experiment_goes_on(run, capsys):
     message = said(capsys, run.parent / "experiment.yaml", "--resume", run)
     assert "no checkpoint to resume from" in message
+
+
+@pytest.mark.parametrize("option", ["--resume", "--auto-resume"])
+def test_a_run_in_which_another_process_is_at_work_is_left_alone(run, capsys, option):
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last").symlink_to("step-1")
+    words = [run.parent / "experiment.yaml", option]
+    words += [run] if option == "--resume" else ["--run-dir", run]
+    with alone(run):
+        message = said(capsys, *words)
+    assert f"another process is at work in {run}" in message
+    assert (run / "config.yaml").is_file()
+    with alone(run):  # free again
+        pass
 
 
 def test_an_experiment_without_a_run_is_refused(run, tmp_path, capsys):

@@ -242,3 +242,18 @@ def test_the_way_back_keeps_every_digit(tmp_path):
 
 def test_a_config_error_exits_with_2():
     assert ConfigError.exit_code == 2
+
+
+def test_python_may_leave_kinds_out_as_yaml_may():
+    values = {
+        "name": "x",
+        "datasets": {"d": {"table": "t.csv", "split": {"fractions": [0.6, 0.2, 0.2]}}},
+        "tasks": {"t": {"dataset": "d", "labels": ["y"], "loss": "mae"}},
+        "optimizer": {"lr": 0.5, "betas": (0.8, 0.9)},
+        "model": {"trunk": {"depth": 2}},
+    }
+    experiment = Experiment.model_validate(values)
+    assert (experiment.optimizer.kind, experiment.optimizer.lr) == ("adamw", 0.5)
+    assert experiment.model.trunk.kind == "gine"
+    assert experiment.datasets["d"].split.kind == "random"
+    assert Experiment.model_validate(experiment.model_dump()) == experiment
