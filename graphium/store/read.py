@@ -373,13 +373,10 @@ def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], li
 
 def read_segment_array(store: Path, record: SegmentRecord, name: str) -> NDArray[Any]:
     """Read an array and compare it with its digest: a whole shard in a wrong place is found too."""
-    known = record.arrays.get(name)
-    if known is None:
-        raise StoreError(
-            f"The store {store} is damaged: its segment {record.segment} has no array '{name}'. "
-            "Remove the store's folder and prepare the table again."
-        )
-    return read_array(store / record.folder, name, known.sha256)
+    if name not in record.arrays:
+        here = f"Segment {record.segment} of the store {store}"
+        raise StoreError(f"{here} has no array '{name}'. Remove {store} and prepare it again.")
+    return read_array(store / record.folder, name, record.arrays[name].sha256)
 
 
 def _read_strings(store: Path, record: SegmentRecord, lengths: str, content: str) -> list[str]:
