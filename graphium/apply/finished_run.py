@@ -204,11 +204,15 @@ def read_run(run_dir: Path) -> FinishedRun:
 
 
 def _remedy(run_dir: Path) -> str:
+    if not run_dir.is_dir():
+        return "There is no such folder."
     finished = sorted(run_dir.glob("*/results.json")) + sorted(run_dir.glob("*/*/results.json"))
     if finished:
         return f"Did you mean {finished[-1].parent}?"
     if (run_dir / "checkpoints" / "last").exists():
         return f"It was interrupted; finish it with: graphium-train --resume {run_dir}"
+    if (run_dir / "config.yaml").exists():
+        return f"It failed or was ended before its first checkpoint ({run_dir / 'log.txt'})."
     return "Give the directory that graphium-train printed (runs/NAME/TIME)."
 
 

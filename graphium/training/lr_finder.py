@@ -38,12 +38,23 @@ class LearningRates:
     """[S] the same, averaged over the steps before."""
 
     @property
+    def lowest(self) -> int:
+        """The step at which the smoothed loss is lowest.
+
+        The first fifth is left out: an average of few batches may be low by chance.
+        """
+        return self._settled + int(np.argmin(self.smoothed[self._settled :]))
+
+    @property
     def suggestion(self) -> float | None:
         """The rate at which the smoothed loss falls most steeply; None where it never falls."""
-        slopes = np.gradient(self.smoothed, np.log(self.rates))
-        end = int(np.argmin(self.smoothed)) + 1
-        steepest = int(np.argmin(slopes[:end]))
+        slopes = np.gradient(self.smoothed, np.log(self.rates))[: self.lowest + 1]
+        steepest = self._settled + int(np.argmin(slopes[self._settled :]))
         return float(self.rates[steepest]) if slopes[steepest] < 0 else None
+
+    @property
+    def _settled(self) -> int:
+        return len(self.rates) // 5
 
 
 def find_learning_rate(

@@ -26,3 +26,13 @@ def test_report_writes_the_page_and_says_where(
 def test_report_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("report", tmp_path) == 3
     assert "results.json" in capsys.readouterr().err
+
+
+def test_report_says_what_became_of_a_run_without_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("report", tmp_path / "nothing") == 3
+    assert "There is no such folder" in capsys.readouterr().err
+    (tmp_path / "config.yaml").write_text("name: x\n")
+    assert _run("report", tmp_path) == 3
+    assert "before its first checkpoint" in capsys.readouterr().err

@@ -104,6 +104,16 @@ def test_the_suggestion_is_where_the_curve_falls_most_steeply():
     assert LearningRates(rates, rates, rates).suggestion is None
 
 
+def test_first_batches_that_are_easy_by_chance_hide_no_fall():
+    rates = np.geomspace(1e-6, 1, 51)
+    loss = 1 - 0.1 / (1 + np.exp(-4 * (np.log10(rates) + 3)))
+    loss[:4] = (0.7, 0.8, 0.9, 0.95)
+    loss[45:] += np.arange(6)
+    found = LearningRates(rates, loss, loss)
+    assert 10**-3.3 < found.suggestion < 10**-2.7
+    assert 40 < found.lowest < 46
+
+
 def test_a_loss_that_is_no_number_from_the_start_is_an_error(path):
     experiment, mix = opened(path, "optimizer.kind=sgd", "optimizer.clip_norm=null")
     with pytest.raises(DataError, match="begin lower"):

@@ -35,8 +35,6 @@ def learning_rate_curve(found: LearningRates) -> str:
 
 def _limits(found: LearningRates) -> tuple[float, float]:
     """Return what the loss axis shows: the steps until it is lowest, and some of the rise after."""
-    settled = len(found.smoothed) // 5  # an average of fewer may be low by chance
-    lowest = settled + int(np.argmin(found.smoothed[settled:]))
-    low, high = np.percentile(found.losses[: lowest + 1], [2, 98])
+    low, high = np.percentile(found.losses[: found.lowest + 1], [2, 98])
     spread = max(float(high - low), 1e-3 * abs(float(low)), 1e-9)
     return float(low) - 0.15 * spread, float(high) + 0.5 * spread
