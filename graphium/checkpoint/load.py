@@ -163,9 +163,11 @@ def _models_below(path: Path) -> list[Path]:
 
 def _json(path: Path, manifest: Manifest, name: FileName) -> Any:
     try:
-        return json.loads(read_verified(path, manifest, name))
+        content = json.loads(read_verified(path, manifest, name))
+        json.dumps(content, ensure_ascii=False).encode()  # halves of characters are no text
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path / name} is not JSON: {error}") from error
+    return content
 
 
 def _tensors(path: Path, manifest: Manifest, name: FileName) -> dict[str, Tensor]:
