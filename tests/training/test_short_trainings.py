@@ -118,6 +118,22 @@ def test_a_rate_falls_from_the_first_step_after_the_validation_on(folder, tmp_pa
     assert steps.rates == [*[1.0] * first_two, *[0.5] * (first_two // 2)]
 
 
+def test_micro_batches_change_no_number(folder, tmp_path):
+    rows = []
+    for accumulate in (1, 3):
+        made = experiment(folder, max_epochs=1)
+        trunk = made.model.trunk.model_copy(update={"dropout": 0.0})
+        batch = made.batch.model_copy(update={"accumulate": accumulate})
+        model = made.model.model_copy(update={"trunk": trunk})
+        made = made.model_copy(update={"batch": batch, "model": model})
+        (tmp_path / str(accumulate)).mkdir()
+        found = trained(folder, tmp_path / str(accumulate), made)
+        of_all = [r for r in found if r["metric"] in ("loss", "grad_norm") and not r["task"]]
+        rows.append([float(r["value"]) for r in of_all])
+    assert len(rows[0]) == 2
+    assert rows[1] == pytest.approx(rows[0], rel=1e-4)
+
+
 def test_each_batch_of_each_epoch_and_rank_has_a_dropout_of_its_own():
     drawn = []
     for _, epoch, batch, rank in itertools.product(range(2), range(3), range(3), range(3)):
