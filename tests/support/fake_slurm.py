@@ -57,7 +57,9 @@ def run_job(job: str) -> None:
         first, last = map(int, options["array"].split("%")[0].split("-"))
     numbers = [str(n) for n in range(first, last + 1)] or [None]
     codes = [run_task(folder, job, number, said["script"], options) for number in numbers]
-    (folder / f"ended-{job}").write_text(str(max(codes)))
+    unseen = folder / f"ended-{job}.tmp"  # who waits for the file must not find it empty
+    unseen.write_text(str(max(codes)))
+    unseen.rename(folder / f"ended-{job}")
 
 
 def run_task(folder: Path, job: str, number: str | None, script: str, options: dict) -> int:
