@@ -1,5 +1,6 @@
 """What the tables are and how their molecules are divided into train, val and test."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -268,7 +269,7 @@ class DatasetConfig(Section):
     @property
     def folder(self) -> Path | None:
         """The folder that the table is, where it is one."""
-        is_folder = isinstance(self.table, str) and Path(self.table).is_dir()
+        is_folder = isinstance(self.table, str) and os.path.isdir(self.table)
         return Path(self.shown_table) if is_folder else None
 
     @model_validator(mode="after")

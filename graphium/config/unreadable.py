@@ -1,5 +1,6 @@
 """Why a text cannot be used at all, in the user's words: errors of the system and of PyYAML."""
 
+import os
 from pathlib import Path
 
 import yaml
@@ -72,7 +73,7 @@ def unreadable_file(
 def no_file(path: Path, besides: str = "") -> str:
     """Say that there is no such file, and suggest a sibling other than ``besides``."""
     folder = path.parent
-    files = [one for one in folder.iterdir() if one.is_file()] if folder.is_dir() else []
+    files = [one for one in folder.iterdir() if one.is_file()] if os.path.isdir(folder) else []
     names = (one.name for one in files if show_path(one) != besides)
     return f"there is no file '{show_path(path)}'{did_you_mean(path.name, names)}"
 
