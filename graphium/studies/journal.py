@@ -79,6 +79,8 @@ class Journal:
                 pruner=_pruner(pruner, max_epochs),
                 load_if_exists=True,
             )
+            if len(self.study.directions) != 1:
+                raise ValueError("a sweep has one direction")
             _check_values(self.trials())
         # Optuna believes what it reads: a line that it did not write can lead to any of these.
         except _NOT_ITS_OWN as error:
