@@ -96,8 +96,9 @@ class TrainerConfig(Section):
     """Seconds that a process waits for another one in an exchange before all end with an error."""
     start_timeout: float = Field(default=1800.0, gt=0)
     """The same, while processes meet, open the data, or wait for the first one to write files."""
-    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
-    """Number format of the computation."""
+    precision: Literal["32", "bf16-mixed", "16-mixed", "64"] = "32"
+    """Number format of the computation. 64 is for comparing runs: what differs there is more than
+    rounding."""
     threads: int | None = Field(default=None, gt=0)
     """CPU threads of torch; null lets torch decide."""
     validate_every: int = Field(default=1, gt=0)

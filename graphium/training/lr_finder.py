@@ -13,8 +13,7 @@ from graphium.batching.step_encodings import to_device
 from graphium.config.experiment import Experiment
 from graphium.config.training import BatchConfig, BudgetConfig
 from graphium.errors import DataError
-from graphium.nn.build import build_network
-from graphium.training.finetune import load_backbone
+from graphium.training.initial import initial_network
 from graphium.training.losses import task_sums, total_loss
 from graphium.training.optimizers import build_optimizer
 from graphium.training.randomness import derive_seed
@@ -83,14 +82,7 @@ def find_learning_rate(
     Raises:
         DataError: There are no molecules to train on, or the loss is no number from the start.
     """
-    network = build_network(
-        experiment.model,
-        experiment.features,
-        mix.specs,
-        seed=derive_seed(experiment.seed, "weights"),
-    )
-    if experiment.finetune is not None:
-        load_backbone(network, experiment)
+    network = initial_network(experiment, mix.specs)
     device = torch.device("cuda", 0) if _takes_gpu(experiment) else torch.device("cpu")
     network.to(device)
     optimizer = build_optimizer(network, experiment.optimizer, is_frozen_first=lambda _: False)

@@ -28,18 +28,17 @@ from graphium.config.data import Part
 from graphium.config.dump import dump_yaml
 from graphium.config.experiment import Experiment
 from graphium.errors import DataError
-from graphium.nn.build import build_network
 from graphium.training.averaging import WeightAverage
 from graphium.training.checkpoints import CheckpointKeeper
 from graphium.training.clock import peak_memory
-from graphium.training.finetune import load_backbone
+from graphium.training.initial import initial_network
 from graphium.training.kept_rows import TaskPredictions
 from graphium.training.metric_tables import write_metric_tables
 from graphium.training.metrics import TaskMetrics, chosen_thresholds
 from graphium.training.module import TrainingModule
 from graphium.training.preemption import StopWhenAsked
 from graphium.training.progress import EpochReporter, evaluation_entries
-from graphium.training.randomness import StepSeed, derive_seed
+from graphium.training.randomness import StepSeed
 from graphium.training.ranks import Ranks, wait_for_all
 from graphium.training.run_files import (
     check_same_data,
@@ -114,14 +113,7 @@ def train(
     mix = open_data(experiment, store_root)
     has_val = _can_validate(experiment, mix)
     data = data_module(mix, experiment)
-    network = build_network(
-        experiment.model,
-        experiment.features,
-        mix.specs,
-        seed=derive_seed(experiment.seed, "weights"),
-    )
-    if experiment.finetune is not None and not resume:
-        load_backbone(network, experiment)
+    network = initial_network(experiment, mix.specs, pretrained=not resume)
     record = ModelRecord(
         experiment=experiment.model_dump(mode="json"),
         tasks=mix.specs,

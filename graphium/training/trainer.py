@@ -65,7 +65,8 @@ def build_trainer(
         devices=config.devices,
         num_nodes=config.num_nodes,
         strategy=strategy,
-        precision="32-true" if config.precision == "32" else config.precision,
+        # 64 is 32 to Lightning, which then touches no tensor: the network (initial.py) knows.
+        precision="32-true" if config.precision in ("32", "64") else config.precision,
         accumulate_grad_batches=experiment.batch.accumulate,
         check_val_every_n_epoch=config.validate_every,
         limit_val_batches=None if has_val else 0,
