@@ -13,12 +13,15 @@ import argparse
 import json
 from pathlib import Path
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 Curve = dict[int, float]
 """Epoch -> value."""
+DIGITS = 1e-9
+"""What metrics.csv writes does not tell smaller differences."""
 
 
 def curves(run: Path) -> dict[tuple[str, str, str], Curve]:
@@ -55,7 +58,9 @@ def draw(runs: dict[str, dict[tuple[str, str, str], Curve]], tasks: list[str]) -
             top.plot(list(curve), list(curve.values()), label=name, **style)
         top.set_title(task or "all tasks", loc="left")
         apart = relative(*found)
-        bottom.semilogy(list(apart), list(apart.values()), color="#D55E00", lw=1.3)
+        shown = [max(value, DIGITS) for value in apart.values()]
+        bottom.semilogy(list(apart), shown, color="#D55E00", lw=1.3)
+        bottom.set_ylim(DIGITS / 2, 1)
         bottom.set_xlabel("epoch")
         top.grid(alpha=0.2)
         bottom.grid(alpha=0.2)
@@ -95,7 +100,8 @@ def main() -> None:
     if asked.picture is not None:
         tasks = ["", *results[0]["tasks"]]
         named = dict(zip(line["runs"], found, strict=True))
-        FigureCanvasSVG(draw(named, tasks)).print_svg(asked.picture, metadata={"Date": None})
+        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "graphium"}):
+            FigureCanvasSVG(draw(named, tasks)).print_svg(asked.picture, metadata={"Date": None})
 
 
 if __name__ == "__main__":
