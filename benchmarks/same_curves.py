@@ -10,6 +10,7 @@ relative difference of each metric, so that it can be held against the spread ov
 """
 
 import argparse
+import io
 import json
 from pathlib import Path
 
@@ -101,7 +102,10 @@ def main() -> None:
         tasks = ["", *results[0]["tasks"]]
         named = dict(zip(line["runs"], found, strict=True))
         with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "graphium"}):
-            FigureCanvasSVG(draw(named, tasks)).print_svg(asked.picture, metadata={"Date": None})
+            drawn = io.StringIO()
+            FigureCanvasSVG(draw(named, tasks)).print_svg(drawn, metadata={"Date": None})
+        lines = [text.rstrip() for text in drawn.getvalue().splitlines()]
+        asked.picture.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
