@@ -100,7 +100,8 @@ def main() -> None:
     print(json.dumps(line))
     if asked.picture is not None:
         tasks = ["", *results[0]["tasks"]]
-        named = dict(zip(line["runs"], found, strict=True))
+        names = line["runs"] if len(set(line["runs"])) == 2 else [str(run) for run in asked.runs]
+        named = dict(zip(names, found, strict=True))
         with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "graphium"}):
             drawn = io.StringIO()
             FigureCanvasSVG(draw(named, tasks)).print_svg(drawn, metadata={"Date": None})
