@@ -84,7 +84,7 @@ def mistakes(tmp_path, text, *overrides, **others):
          "optimizer.kind: should be 'adamw' or 'sgd' or 'muon', got 'adam' "
          "(did you mean 'adamw'?)"),
         ("trainer: {precision: 31}",
-         "trainer.precision: should be '32', 'bf16-mixed' or '16-mixed', got 31"),
+         "trainer.precision: should be '32', 'bf16-mixed', '16-mixed' or '64', got 31"),
         ("features: {random_walk_steps: 4}",
          "features.random_walk_steps: unknown option "
          "(did you mean 'features.encodings.random_walk.steps'?)"),

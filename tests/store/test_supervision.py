@@ -191,12 +191,33 @@ def test_rows_are_reported_once_however_often_they_are_done(faults):
     assert sum(seen) == 4
 
 
+def soon_after_the_start(pool, do):
+    """Do something with the first worker when it has been at work for a moment."""
+
+    def wait():
+        while not pool._started:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        do(pool._started[0])
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
 def test_a_worker_that_is_killed_from_outside_loses_nothing():
-    smiles = ["C" * 50] * 5_000
+    smiles = ["C" * 50] * 20_000
     with WorkerPool(1) as pool:
-        jobs = pool.run([job(smiles)], nothing)
-        threading.Timer(1.0, lambda: pool._started[0].kill()).start()
-        assert next(jobs)["rows"] == list(range(5_000))
+        killed = []
+
+        def kill(worker):
+            worker.kill()
+            killed.append(worker)
+
+        soon_after_the_start(pool, kill)
+        assert next(pool.run([job(smiles)], nothing))["rows"] == list(range(20_000))
+        assert killed[0]._process.poll() == -signal.SIGKILL
+        assert killed[0] not in pool._started
 
 
 def test_workers_that_die_again_and_again_without_a_row_to_blame_are_an_error(monkeypatch):
@@ -207,20 +228,17 @@ def test_workers_that_die_again_and_again_without_a_row_to_blame_are_an_error(mo
 
 def test_a_worker_that_is_stopped_is_not_late(monkeypatch, faults):
     """Time on the wall refuses nothing: a crowded or suspended machine looks like this."""
-    smiles = ["CC(C)c1ccccc1" * 3] * 4_000
+    smiles = ["CC(C)c1ccccc1" * 3] * 12_000
+
+    def stop_for_a_while(worker):
+        os.kill(worker.pid, signal.SIGSTOP)
+        time.sleep(2.0)
+        os.kill(worker.pid, signal.SIGCONT)
+
     with WorkerPool(1, Limits(row_timeout=0.2)) as pool:
-        jobs = pool.run([job(smiles)], nothing)
-
-        def stop_for_a_while():
-            pid = pool._started[0].pid
-            os.kill(pid, signal.SIGSTOP)
-            time.sleep(2.0)
-            os.kill(pid, signal.SIGCONT)
-
-        timer = threading.Timer(1.5, stop_for_a_while)
-        timer.start()
-        assert len(next(jobs)["rows"]) == 4_000
-        timer.join()
+        stopped = soon_after_the_start(pool, stop_for_a_while)
+        assert len(next(pool.run([job(smiles)], nothing))["rows"]) == 12_000
+        assert not stopped.is_alive()
 
 
 def test_a_worker_that_stands_still_is_given_up_after_a_generous_time(monkeypatch):
