@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphium.config.dump import differ
+from graphium.config.dump import differ, spelled
 from graphium.config.load import load_config
 from graphium.errors import GraphiumError, UsageError
 from graphium.training.place import Place, describe_host
@@ -46,7 +46,7 @@ def new_run_dir(name: str, chosen: Path | None) -> Path:
         chosen: Where the user wants it; None makes ``runs/NAME/TIME``.
 
     Raises:
-        UsageError: The chosen one exists.
+        UsageError: The chosen one exists, or none can be made there.
     """
     if chosen is None:
         base = Path(os.environ.get("GRAPHIUM_RUNS_DIR", "runs")) / name
@@ -61,6 +61,8 @@ def new_run_dir(name: str, chosen: Path | None) -> Path:
         raise UsageError(
             f"{chosen} exists and is not overwritten; choose another --run-dir, {go_on}"
         ) from None
+    except OSError as error:
+        raise _not_there(chosen, error) from error
     return chosen
 
 
@@ -73,8 +75,17 @@ def _make_timed(base: Path) -> Path:
             directory.mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise _not_there(directory, error) from error
         return directory
     raise AssertionError("unreachable: itertools.count does not end")
+
+
+def _not_there(directory: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{directory} cannot be made ({error.strerror}); choose another place with --run-dir, or "
+        "with the environment variable GRAPHIUM_RUNS_DIR"
+    )
 
 
 def has_begun(run_dir: Path) -> bool:
@@ -113,7 +124,7 @@ def check_same_experiment(run_dir: Path, given: "Experiment") -> None:
         raise UsageError(f"{run_dir} is no run directory (it has no {CONFIG})")
     began = load_config(path).experiment
     differences = [
-        f"\n  {key} is {there} in the run and {here} now"
+        f"\n  {key} is {spelled(there)} in the run and {spelled(here)} now"
         for key, there, here in differ(began, given)
         if key not in _MAY_DIFFER
     ]

@@ -34,6 +34,12 @@ def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
         yield from _leaves(child, f"{key}.{name}" if key else name)
 
 
+def spelled(value: object) -> str:
+    """Return a value of an option as it stands in YAML, on one line."""
+    text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=float("inf"))
+    return text.removesuffix("...\n").strip()
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes text that our reader would take for another value."""
 

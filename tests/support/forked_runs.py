@@ -58,14 +58,11 @@ class ForkedRuns:
         self._server.kill()
         self._server.wait()
 
-    def run(
-        self, *words: object, double: bool = False, srun: bool = False, **kill: Any
-    ) -> tuple[int, str]:
+    def run(self, *words: object, srun: bool = False, **kill: Any) -> tuple[int, str]:
         """Run ``graphium-train`` with some words, without report.
 
         Args:
             words: Of the command line.
-            double: Compute in float64.
             srun: Start two processes, as srun would.
             kill: ``moment`` (of ``watch_for``) and ``step``; ``who`` is the rank that kills itself,
                 or ``launcher`` or ``all``; ``delay`` seconds after the moment; ``signal``, by name,
@@ -78,7 +75,6 @@ class ForkedRuns:
         assert self._server.stdout is not None
         order = {
             "words": [*map(str, words), "--no-report"],
-            "double": double,
             "srun": srun,
             "kill": kill,
         }
@@ -135,8 +131,6 @@ def run_alone(order: dict[str, Any]) -> None:
     if order["srun"]:
         os._exit(fork_two(lambda: train.main(order["words"]), slurm_variables))
 
-    if order["double"]:
-        compute_in_double()
     train.launch = fork_ranks
     if "trainer.devices=2" not in order["words"]:
         watch_for(order["kill"], 0)
@@ -169,29 +163,6 @@ def end_as(program: Callable[[], object]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def compute_in_double() -> None:
-    """Let networks be trained in float64."""
-    import dataclasses
-
-    from graphium.training import run
-    from graphium.training.module import TrainingModule
-
-    build, transfer = run.build_network, TrainingModule.transfer_batch_to_device
-
-    def in_double(self: Any, batch: Any, *rest: Any) -> Any:
-        batch = transfer(self, batch, *rest)
-        encodings = {name: value.double() for name, value in batch.encodings.items()}
-        return dataclasses.replace(
-            batch,
-            atom_table=batch.atom_table.double(),
-            bond_table=batch.bond_table.double(),
-            encodings=encodings,
-        )
-
-    run.build_network = lambda *args, **options: build(*args, **options).double()
-    TrainingModule.transfer_batch_to_device = in_double  # type: ignore[method-assign]
 
 
 def watch_for(kill: dict[str, Any], rank: int) -> None:

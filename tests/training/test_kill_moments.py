@@ -103,25 +103,24 @@ def test_two_ranks_killed_again_and_again_end_as_if_they_never_were(runs, experi
 
 @pytest.mark.dist
 @pytest.mark.parametrize(
-    ("double", "bound"), [(True, 1e-12), (False, 1e-4)], ids=["float64", "float32"]
+    ("precision", "bound"), [("64", 1e-12), ("32", 1e-4)], ids=["float64", "float32"]
 )
-def test_a_run_goes_on_with_another_number_of_ranks(runs, experiment, folder, double, bound):
+def test_a_run_goes_on_with_another_number_of_ranks(runs, experiment, folder, precision, bound):
     options = [
         experiment,
         "model.trunk.dropout=0",
         "optimizer.kind=adamw",
         "optimizer.ema_decay=0.9",
+        f"trainer.precision={precision}",
     ]
     weights, losses = {}, {}
     for before, after in ((1, 1), (1, 2), (2, 1)):
-        run = folder / f"{before}-then-{after}-{double}"
+        run = folder / f"{before}-then-{after}-{precision}"
         words = [*options, "--run-dir", run, "--auto-resume"]
         several = ["trainer.devices=2"]
-        code, said = runs.run(
-            *words, *several * (before == 2), moment="micro-batch", step=10, double=double
-        )
+        code, said = runs.run(*words, *several * (before == 2), moment="micro-batch", step=10)
         assert code != 0, said
-        code, said = runs.run(*words, *several * (after == 2), double=double)
+        code, said = runs.run(*words, *several * (after == 2))
         assert code == 0, said
         tensors = final_state(run)[1]["trained_weights"]
         weights[before, after] = torch.cat([one.flatten().double() for one in tensors.values()])

@@ -92,7 +92,7 @@ def test_ten_kills_and_a_damaged_checkpoint_change_no_bit(
         resume = ["--resume", str(killed)] if (killed / "checkpoints" / "last").exists() else None
         if resume is None and killed.exists():
             shutil.rmtree(killed)
-        process = start(resume or [str(experiment), "--run-dir", str(killed)], tmp_path)
+        process = start(resume or [str(experiment), "--run-dir", str(killed)])
         goal = 1 + last_step * (kill + 1) // 12
         wait_for_step(process, killed, goal)
         time.sleep(rng.random() * 0.05)
