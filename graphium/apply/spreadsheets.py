@@ -89,16 +89,19 @@ def _rows(source: Path) -> Iterator[Sequence[str]]:
     kind = output_format(source).removesuffix(".gz")
     if kind not in DELIMITERS:
         raise DataError(f"{source} is no csv or tsv file (also .gz), by the end of its name")
-    with _long_cells(), open_bytes(source) as binary:
-        # Bytes that are not UTF-8 come out as they came in.
-        lines = (
-            line.removeprefix(BOM_UTF8 if number == 0 else b"").decode("utf-8", "surrogateescape")
-            for number, line in enumerate(binary)
-        )
-        try:
-            yield from csv.reader(lines, delimiter=DELIMITERS[kind])
-        except (csv.Error, OSError, EOFError) as error:
-            raise DataError(f"{source} cannot be read: {error}") from error
+    try:
+        with _long_cells(), open_bytes(source) as binary:
+            # Bytes that are not UTF-8 come out as they came in.
+            lines = (
+                line.removeprefix(BOM_UTF8 if number == 0 else b"").decode(
+                    "utf-8", "surrogateescape"
+                )
+                for number, line in enumerate(binary)
+            )
+            # Strict: a quote that never ends would make one cell of all rows behind it.
+            yield from csv.reader(lines, delimiter=DELIMITERS[kind], strict=True)
+    except (csv.Error, OSError, EOFError) as error:
+        raise DataError(f"{source} cannot be read: {error}") from error
 
 
 @contextmanager

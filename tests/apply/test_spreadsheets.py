@@ -90,3 +90,18 @@ def test_what_is_no_csv_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(DataError, match="no csv or tsv"):
         guard_file(source, tmp_path / "safe.csv")
     assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file"), (b'a,b\n"x,1\ny,2\n', "unexpected end of data")],
+    ids=["missing", "open-quote"],
+)
+def test_a_table_that_cannot_be_read_is_named_and_nothing_is_left(tmp_path, content, why):
+    source = tmp_path / "in.csv"
+    if content is not None:
+        source.write_bytes(content)
+    before = list(tmp_path.iterdir())
+    with pytest.raises(DataError, match=rf"in\.csv cannot be read: .*{why}"):
+        guard_file(source, tmp_path / "safe.csv")
+    assert list(tmp_path.iterdir()) == before
